@@ -1,0 +1,168 @@
+"""What a run is made of, in one place. Run once dry (``Check``) and once for real (``Build``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from stfw.check import Check
+from stfw.types import UserError
+
+LOADER_KEYS = (
+    "batch_size",
+    "eval_batch_size",
+    "num_workers",
+    "start_method",
+    "prefetch_factor",
+    "timeout_sec",
+)
+# the keys of conf/train.yaml that are no group
+ROOT_HINTS: dict[str, Any] = {
+    "name": str | None,
+    "seed": int,
+    "views": str,
+    "max_clips_per_forward": int,
+    "runs_dir": str,
+    "output_dir": str | None,
+    "resume": str | None,
+    "init_from": str | None,
+    "test": bool,
+}
+STREAM_KEYS = ("channels", "encoder", "aggregator")
+
+
+class Build:
+    """A ``make`` that builds what a node names; what is supplied comes on top."""
+
+    def __call__(
+        self,
+        node: Any,
+        *,
+        skip: Collection[str] = (),
+        only: Collection[str] | None = None,
+        target: Callable[..., Any] | None = None,
+        **supplied: Any,
+    ) -> Any:
+        if node is None:
+            return None
+        plain = OmegaConf.to_container(node, resolve=True)
+        assert isinstance(plain, dict)
+        plain = {k: v for k, v in plain.items() if k not in skip and (only is None or k in only)}
+        try:
+            if target is not None:
+                return target(**plain, **supplied)
+            if "_target_" not in plain:
+                return instantiate(plain, _convert_="object")
+            if plain.get("_partial_"):
+                return instantiate(plain, _convert_="object")
+            # objects must not pass through Hydra, which would turn them into its own containers
+            return instantiate(plain, _partial_=True, _convert_="object")(**supplied)
+        except InstantiationException as error:
+            if isinstance(error.__cause__, UserError):
+                raise error.__cause__ from error
+            raise
+
+    def join(self, part: Callable[..., Any], *args: Any, **parts: Any) -> Any:
+        return part(*args, **parts)
+
+
+Make = Build | Check
+
+
+def assemble_data(cfg: DictConfig, make: Make) -> Any:
+    """The data module: reader, sampler, transform, loaders."""
+    from stfw.data.datamodule import Loader, VideoDataModule
+    from stfw.transforms.clip import Pipeline
+
+    return make.join(
+        VideoDataModule,
+        reader=make(cfg.data, skip=LOADER_KEYS),
+        loader=make(cfg.data, only=LOADER_KEYS, target=Loader),
+        sampler=make(cfg.sampler),
+        transform=make.join(Pipeline, make(cfg.transform.train)),
+        short_side=cfg.clip.short_side,
+        seed=cfg.seed,
+    )
+
+
+def assemble_network(cfg: DictConfig, make: Make, num_classes: int) -> Any:
+    """The network: an encoder and an aggregator per stream, a fusion, a head."""
+    from stfw.models.recognizer import Recognizer
+
+    encoders, aggregators = {}, {}
+    for name, stream in cfg.streams.items():
+        encoder = make(stream.encoder or cfg.encoder, in_channels=stream.channels)
+        aggregator = make(stream.aggregator or cfg.aggregator, in_features=encoder.num_features)
+        encoders[str(name)], aggregators[str(name)] = encoder, aggregator
+    widths = {name: aggregator.num_features for name, aggregator in aggregators.items()}
+    fusion = make(cfg.fusion, in_features=widths)
+    head = make(cfg.head, in_features=fusion.num_features, num_classes=num_classes)
+    return make.join(
+        Recognizer, encoders, aggregators, fusion, head, cfg.get("max_clips_per_forward", 32)
+    )
+
+
+def assemble_batch_transform(cfg: DictConfig, make: Make) -> Any:
+    """What runs on the pixels once they are on the device."""
+    from stfw.transforms.batch import BatchPipeline
+
+    return make.join(BatchPipeline, make(cfg.transform.batch))
+
+
+def assemble_task(cfg: DictConfig, make: Make, network: Any, classes: list[str]) -> Any:
+    """The way of learning around the network."""
+    return make(
+        cfg.task,
+        network=network,
+        batch_transform=assemble_batch_transform(cfg, make),
+        loss=make(cfg.loss),
+        classes=classes,
+        optimizer=make(cfg.optimizer),
+        lr_scheduler=make(cfg.lr_scheduler),
+        seed=cfg.seed,
+    )
+
+
+def assemble_trainer(
+    cfg: DictConfig, make: Make, callbacks: list[Any], plugins: list[Any]
+) -> Any:
+    """Lightning's trainer with the run's callbacks and loggers."""
+    parts = make(cfg.callbacks)
+    loggers = make(cfg.logger)
+    own = [part for part in parts.values() if part is not None] if isinstance(parts, dict) else []
+    return make(
+        cfg.trainer,
+        callbacks=[*callbacks, *own],
+        logger=list(loggers.values()) if isinstance(loggers, dict) and loggers else False,
+        plugins=plugins,
+        default_root_dir=cfg.output_dir,
+        use_distributed_sampler=False,  # ours knows ranks, and never pads an evaluation
+        enable_model_summary=False,
+        enable_progress_bar=False,  # ours shows itself
+    )
+
+
+def check(cfg: DictConfig) -> None:
+    """Runs the whole assembly dry.
+
+    Raises:
+        UserError: one line per mistake.
+    """
+    dry = Check()
+    for name, hint in ROOT_HINTS.items():
+        dry.expect(cfg, name, hint)
+    for name, stream in cfg.streams.items():
+        for key in stream:
+            if key not in STREAM_KEYS:
+                dry.mistakes.append(
+                    f"streams.{name}.{key}: no such key (there are: {', '.join(STREAM_KEYS)})"
+                )
+    assemble_data(cfg, dry)
+    network = assemble_network(cfg, dry, num_classes=2)
+    assemble_task(cfg, dry, network, classes=[])
+    assemble_trainer(cfg, dry, [], [])
+    dry.raise_if_wrong()

@@ -1,0 +1,130 @@
+"""What a run is about to do, told before the first step and kept in ``run.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from stfw.data.datamodule import SPLITS, VideoDataModule
+from stfw.models.complexity import gmacs, num_parameters
+from stfw.runs import fingerprint
+
+SLOTS = (
+    "model",
+    "data",
+    "streams",
+    "clip",
+    "sampler",
+    "transform",
+    "encoder",
+    "aggregator",
+    "fusion",
+    "head",
+    "loss",
+    "task",
+    "optimizer",
+    "lr_scheduler",
+    "trainer",
+    "logger",
+    "experiment",
+)
+
+
+def input_shapes(cfg: DictConfig) -> dict[str, tuple[int, ...]]:
+    """Stream -> shape of one view: B V N C T H W with B = V = 1."""
+    clip = cfg.clip
+    return {
+        str(name): (
+            1,
+            1,
+            clip.num_clips,
+            stream.channels,
+            clip.num_frames,
+            clip.crop_size,
+            clip.crop_size,
+        )
+        for name, stream in cfg.streams.items()
+    }
+
+
+def make_plan(
+    cfg: DictConfig,
+    choices: Mapping[str, str],
+    network: nn.Module,
+    num_train: int,
+    batch_size: int,
+    world_size: int,
+) -> dict[str, Any]:
+    """The figures that a person checks before paying for a run."""
+    accumulate = cfg.trainer.accumulate_grad_batches
+    effective = batch_size * world_size * accumulate
+    steps = -(-num_train // effective) * cfg.trainer.max_epochs
+    if cfg.trainer.max_steps and cfg.trainer.max_steps > 0:
+        steps = min(steps, cfg.trainer.max_steps)
+    shapes = input_shapes(cfg)
+    return {
+        "choices": {slot: choices[slot] for slot in SLOTS if slot in choices},
+        "num_parameters": num_parameters(network),
+        "gmacs_per_view": round(gmacs(network, shapes), 6),
+        "input": ", ".join(
+            f"{name} " + "x".join(map(str, shape[2:])) for name, shape in shapes.items()
+        ),
+        "effective_batch_size": effective,
+        "lr": cfg.optimizer.lr,
+        "num_epochs": cfg.trainer.max_epochs,
+        "num_steps": steps,
+        "views": str(cfg.views),
+        "world_size": world_size,
+        "seed": cfg.seed,
+    }
+
+
+def describe_data(data: VideoDataModule) -> dict[str, Any]:
+    """Counts per split and class, and a fingerprint."""
+    classes = data.reader.classes
+    splits = {}
+    for split in SPLITS:
+        counts = Counter(record.label for record in data.splits[split])
+        splits[split] = {
+            "num_videos": len(data.splits[split]),
+            "per_class": {name: counts.get(label, 0) for label, name in enumerate(classes)},
+        }
+    return {"fingerprint": fingerprint.of_data(data.splits), "splits": splits}
+
+
+def show(plan: Mapping[str, Any], data: Mapping[str, Any], console: Console) -> None:
+    """Prints the plan and the counts."""
+    slots = "  ".join(f"{slot}={choice}" for slot, choice in plan["choices"].items())
+    console.print(slots, highlight=False, soft_wrap=True)
+    console.print(
+        f"input {plan['input']} (N C T H W)   {plan['num_parameters']:,} parameters   "
+        f"{plan['gmacs_per_view']:.4g} GMACs per view",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        f"batch {plan['effective_batch_size']} over {plan['world_size']} "
+        f"device{'s' if plan['world_size'] > 1 else ''}   lr {plan['lr']:g}   "
+        f"{plan['num_epochs']} epochs   {plan['num_steps']} steps   "
+        f"views {plan['views']}   seed {plan['seed']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    splits = data["splits"]
+    classes = list(splits["train"]["per_class"])
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("videos")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for name in classes[:12]:
+        table.add_row(name, *(str(splits[split]["per_class"][name]) for split in splits))
+    if len(classes) > 12:
+        table.add_row(f"... {len(classes) - 12} more classes", *("" for _ in splits))
+    table.add_row("all", *(str(splits[split]["num_videos"]) for split in splits), style="bold")
+    console.print(table)

@@ -1,0 +1,313 @@
+"""``stfw train``: compose, check, train, test, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from stfw.assemble import (
+    Build,
+    assemble_data,
+    assemble_network,
+    assemble_task,
+    assemble_trainer,
+    check,
+)
+from stfw.config import Composed, compose, to_plain
+from stfw.runs import directory, fingerprint
+from stfw.runs.directory import RunDir
+from stfw.types import Record, UserError
+
+
+def main(overrides: Sequence[str]) -> None:
+    """Runs one training with Hydra overrides."""
+    result = train(compose("train", overrides))
+    if is_rank_zero():
+        print(result)
+
+
+@dataclass
+class Setup:
+    """Everything of a run that stands before its first step."""
+
+    cfg: DictConfig
+    run: RunDir
+    data: Any
+    task: Any
+    trainer: Any
+    checkpoint: Path | None  # to go on from
+
+
+def train(composed: Composed) -> str:
+    """Trains, tests, reports. Returns the result line."""
+    cfg = composed.cfg
+    check(cfg)
+    import pytorch_lightning as pl  # heavy, and not before the config is known to be right
+
+    from stfw.logs import quiet
+
+    quiet()
+    pl.seed_everything(cfg.seed, verbose=False)
+    data = assemble_data(cfg, Build())
+    check_data(data.splits, data.reader.classes)
+    check_devices(cfg)
+    if cfg.name is None:
+        cfg.name = f"{composed.choices['model']}_{composed.choices['data']}"
+    run, checkpoint = choose_run(cfg)
+    cfg.output_dir = str(run.path)
+    try:
+        setup = prepare(composed, run, data, checkpoint)
+    except BaseException as error:
+        close(run, error)
+        raise
+    try:
+        setup.trainer.fit(
+            setup.task, setup.data, ckpt_path=setup.checkpoint, weights_only=True
+        )
+        if setup.trainer.interrupted:
+            raise KeyboardInterrupt
+        metrics = scores(setup.trainer, "val/")
+        if cfg.test:
+            best = setup.trainer.checkpoint_callbacks[0].best_model_path or None
+            setup.trainer.test(
+                setup.task, setup.data, ckpt_path=best, weights_only=True, verbose=False
+            )
+            metrics |= scores(setup.trainer, "test/")
+    except BaseException as error:
+        close(run, error)
+        raise
+    finally:
+        finish_loggers(setup.trainer)
+    if setup.trainer.is_global_zero:
+        run.update(
+            metrics=metrics,
+            timings=timings(setup.trainer),
+            status="finished",
+            reason=None,
+            ended=now(),
+        )
+        if cfg.test:
+            from stfw.reports.page import write_report
+
+            print(f"report {write_report(run.path)}")
+    return result_line(metrics, run.path)
+
+
+def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None) -> Setup:
+    """Builds network, task and trainer; prints and stores the plan."""
+    from stfw.commands.plan import describe_data, make_plan, show
+    from stfw.runs.checkpoint_io import SafeCheckpointIO
+    from stfw.runs.weights import init_from
+
+    cfg, build = composed.cfg, Build()
+    classes = data.reader.classes
+    network = assemble_network(cfg, build, len(classes))
+    console = Console(highlight=False)
+    plain = to_plain(cfg)
+    note = init_from(network, cfg.init_from) if cfg.init_from and checkpoint is None else None
+    task = assemble_task(cfg, build, network, classes)
+    task.checkpoint_extra = {"config": plain, "classes": list(classes), "choices": composed.choices}
+    trainer = assemble_trainer(cfg, build, [], [SafeCheckpointIO()])
+    if is_rank_zero():
+        plan = make_plan(
+            cfg,
+            composed.choices,
+            network,
+            len(data.splits["train"]),
+            data.loader.batch_size,
+            trainer.world_size,
+        )
+        described = describe_data(data)
+        directory.write_text(run.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+        directory.write_text(
+            run.path / "overrides.txt", "".join(f"{text}\n" for text in composed.overrides)
+        )
+        run.update(
+            name=cfg.name,
+            command=directory.command_line(),
+            status="running",
+            reason=None,
+            started=run.read().get("started", now()),
+            config_fingerprint=fingerprint.of_config(plain),
+            summary=plan,
+            classes=list(classes),
+            data=described,
+            **directory.environment(),
+        )
+        show(plan, described, console)
+        if note:
+            console.print(f"weights: {note}")
+        if checkpoint is not None:
+            console.print(f"going on from {checkpoint}")
+        console.print(f"run {run.path}", soft_wrap=True)
+    return Setup(cfg, run, data, task, trainer, checkpoint)
+
+
+def choose_run(cfg: DictConfig) -> tuple[RunDir, Path | None]:
+    """The run's folder, new or old, and the checkpoint to go on from.
+
+    Rank 0 chooses; processes that it starts read its choice from the environment, and processes
+    started by torchrun or SLURM write nothing.
+    """
+    from stfw.runs.find import find_checkpoint, find_resume
+
+    told = os.environ.get("STFW_RUN_DIR")
+    if told and not is_rank_zero():
+        resume = os.environ.get("STFW_RESUME")
+        return RunDir(Path(told)), Path(resume) if resume else None
+    run, checkpoint = None, None
+    if cfg.resume == "auto":
+        found = find_resume(
+            cfg.runs_dir, cfg.name, cfg.output_dir, fingerprint.of_config(to_plain(cfg))
+        )
+        if found is not None:
+            run = RunDir(found.resolve())
+            try:
+                checkpoint = find_checkpoint(str(found), prefer="last")
+            except UserError:
+                checkpoint = None  # the run died before its first checkpoint
+    elif cfg.resume is not None:
+        checkpoint = find_checkpoint(cfg.resume, prefer="last")
+        folder = checkpoint.parent.parent
+        run = RunDir(folder.resolve()) if (folder / "run.json").is_file() else None
+        if cfg.output_dir is not None:
+            run = None
+    if checkpoint is not None:
+        check_resume(cfg, checkpoint)
+    if run is None and is_rank_zero():
+        run = directory.create(cfg.runs_dir, cfg.name, cfg.output_dir)
+    elif run is None:
+        run = RunDir(Path(cfg.output_dir or cfg.runs_dir))
+    if is_rank_zero():
+        os.environ["STFW_RUN_DIR"] = str(run.path)
+        os.environ["STFW_RESUME"] = str(checkpoint or "")
+    return run, checkpoint
+
+
+# what may differ between a run and its continuation
+FREE_ON_RESUME = ("data.num_workers", "data.start_method", "data.prefetch_factor")
+FREE_ON_RESUME += ("data.timeout_sec", "data.eval_batch_size", "data.root", "trainer.max_epochs")
+HELD_ON_RESUME = ("clip", "streams", "encoder", "aggregator", "fusion", "head", "optimizer", "data")
+
+
+def check_resume(cfg: DictConfig, checkpoint: Path) -> None:
+    """Refuses to go on with another network, optimizer, data or batch size.
+
+    Raises:
+        UserError: names each key with both values.
+    """
+    from stfw.runs import checkpoint_io
+
+    stored = checkpoint_io.load(checkpoint).get("stfw")
+    if stored is None:
+        raise UserError(f"{checkpoint}: not a checkpoint of stfw; start from it: init_from=...")
+    before, after = flatten(stored["config"]), flatten(to_plain(cfg))
+    wrong = [
+        f"{key} was {before.get(key)!r} and is {after.get(key)!r}"
+        for key in sorted(before.keys() | after.keys())
+        if key.split(".")[0] in HELD_ON_RESUME
+        and key not in FREE_ON_RESUME
+        and before.get(key) != after.get(key)
+    ]
+    if wrong:
+        raise UserError(
+            f"cannot go on from {checkpoint}: {'; '.join(wrong[:5])}; give the run's own values, "
+            f"or start a new run from its weights: init_from={checkpoint}"
+        )
+
+
+def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``."""
+    if not isinstance(tree, dict):
+        return {prefix: tree}
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def check_data(splits: dict[str, list[Record]], classes: list[str]) -> None:
+    """Refuses data that no run can learn from.
+
+    Raises:
+        UserError: one class only, or an empty split.
+    """
+    if len(classes) < 2:
+        raise UserError(
+            f"the data have one class only ({', '.join(classes)}); a classifier needs at least two"
+        )
+    for split, records in splits.items():
+        if not records:
+            raise UserError(f"the {split} split is empty; give it videos or change the fractions")
+
+
+def check_devices(cfg: DictConfig) -> None:
+    """Refuses a trainer that asks for hardware that is not there, in one sentence.
+
+    Raises:
+        UserError: names the accelerator.
+    """
+    import torch
+
+    if cfg.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(
+            f"trainer.accelerator={cfg.trainer.accelerator}: torch sees no GPU here; "
+            "use trainer=cpu, or see stfw doctor"
+        )
+
+
+def scores(trainer: Any, prefix: str) -> dict[str, float]:
+    """The trainer's last metrics whose name begins with ``prefix``."""
+    return {
+        name: round(float(value), 6)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(prefix)
+    }
+
+
+def timings(trainer: Any) -> dict[str, float]:
+    """Seconds by stage, where the timings callback was kept."""
+    from stfw.callbacks.timings import Timings
+
+    return next((c.summary() for c in trainer.callbacks if isinstance(c, Timings)), {})
+
+
+def result_line(metrics: dict[str, float], path: Path) -> str:
+    """``test/top1 0.934  runs/...``"""
+    name = next((n for n in ("test/top1", "val/top1") if n in metrics), None)
+    score = f"{name} {metrics[name]:.3f}  " if name else ""
+    shown = os.path.relpath(path)
+    return f"{score}{path if shown.startswith('..') else shown}"
+
+
+def close(run: RunDir, error: BaseException) -> None:
+    """Writes how a run ended early."""
+    if not is_rank_zero() or not run.path.is_dir():
+        return
+    stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+    reason = " ".join(str(error).split()) or type(error).__name__
+    run.update(status="interrupted" if stopped else "failed", reason=reason[:500], ended=now())
+
+
+def finish_loggers(trainer: Any) -> None:
+    for logger in trainer.loggers:
+        logger.finalize("success")
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the one that writes (before any process group exists)."""
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        if os.environ.get(name):
+            return os.environ[name] == "0"
+    return True
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,137 @@
+"""From a reader to loaders: the one place that knows ranks, workers and batch sizes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from stfw.data.batches import EvalBatches, TrainBatches
+from stfw.data.dataset import VideoDataset, collate
+from stfw.transforms.clip import ClipTransform
+from stfw.types import Batch, Reader, Record, Sampler, Split, UserError
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How samples are loaded; the keys stand beside the reader's own under ``data``.
+
+    Attributes:
+        batch_size: videos per device and training step.
+        eval_batch_size: videos per device and evaluation step; few, since views multiply them.
+        num_workers: loading processes per device; None is one per core, at most 8.
+        start_method: how workers start: ``fork``, ``spawn`` or ``forkserver``; None is Python's.
+        prefetch_factor: batches that each worker keeps ready.
+        timeout_sec: a worker that gives nothing for so long is an error; 0 waits for ever.
+    """
+
+    batch_size: int = 8
+    eval_batch_size: int = 8
+    num_workers: int | None = None
+    start_method: Literal["fork", "spawn", "forkserver"] | None = None
+    prefetch_factor: int = 2
+    timeout_sec: int = 300
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("prefetch_factor", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"data.{name}={getattr(self, name)} is below {least}")
+        if self.num_workers is not None and self.num_workers < 0:
+            raise UserError(f"data.num_workers={self.num_workers} is below 0")
+
+
+class VideoDataModule(pl.LightningDataModule):
+    """Loaders of a data set's splits.
+
+    Args:
+        reader: the data set.
+        loader: batch sizes and workers.
+        sampler: for training (called with a generator) and evaluation (without).
+        transform: of training clips.
+        short_side: frames are resized to it while they are decoded.
+        seed: of shuffling and augmentation.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        loader: Loader,
+        sampler: Sampler,
+        transform: ClipTransform,
+        short_side: int | None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.reader, self.loader, self.sampler, self.transform = reader, loader, sampler, transform
+        self.short_side, self.seed = short_side, seed
+
+    @cached_property
+    def splits(self) -> dict[Split, list[Record]]:
+        """All records, read once."""
+        return {split: self.reader.records(split) for split in SPLITS}
+
+    def dataset(self, split: Split) -> VideoDataset:
+        transform = self.transform if split == "train" else None
+        return VideoDataset(
+            self.splits[split], self.sampler, transform, self.short_side, self.seed
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        dataset, (rank, world_size) = self.dataset("train"), self._place()
+        return self._load(
+            dataset,
+            TrainBatches(len(dataset), self.loader.batch_size, self.seed, rank, world_size),
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._evaluate("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._evaluate("test")
+
+    def _evaluate(self, split: Split) -> DataLoader[Batch]:
+        dataset, (rank, world_size) = self.dataset(split), self._place()
+        return self._load(
+            dataset, EvalBatches(len(dataset), self.loader.eval_batch_size, rank, world_size)
+        )
+
+    def _place(self) -> tuple[int, int]:
+        """(rank, world size); one process where no trainer is attached."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _load(self, dataset: VideoDataset, batches: TrainBatches | EvalBatches) -> DataLoader[Batch]:
+        num_workers = self.loader.num_workers
+        if num_workers is None:
+            num_workers = default_num_workers()
+        parallel = num_workers > 0
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,  # type: ignore[arg-type]  # items are triples, not ints
+            collate_fn=collate,
+            num_workers=num_workers,
+            persistent_workers=parallel,
+            prefetch_factor=self.loader.prefetch_factor if parallel else None,
+            multiprocessing_context=self.loader.start_method if parallel else None,
+            timeout=self.loader.timeout_sec if parallel else 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+        )
+
+
+def default_num_workers() -> int:
+    """One worker per usable core, at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(8, cores or 1)
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)  # workers are the parallelism; threads inside them only contend

@@ -1,0 +1,40 @@
+"""Short digests that tell whether two runs had the same configuration or the same data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from stfw.types import Record
+
+# where a run lies and whether it goes on says nothing of what it computes
+PLACE_KEYS = ("output_dir", "runs_dir", "resume", "name")
+
+
+def of_config(plain: Mapping[str, Any]) -> str:
+    """Digest of a resolved config, without the keys that only say where things lie."""
+    kept = {
+        key: value
+        for key, value in plain.items()
+        if key not in (*PLACE_KEYS, "callbacks", "logger")
+    }
+    return _digest(json.dumps(kept, sort_keys=True, default=str))
+
+
+def of_data(splits: Mapping[str, Sequence[Record]]) -> str:
+    """Digest of every split's ids, labels, labelled seconds and file sizes."""
+    lines = []
+    for split, records in sorted(splits.items()):
+        for record in records:
+            path = Path(record.path)
+            size = path.stat().st_size if path.is_file() else -1
+            part = (record.start_sec, record.end_sec)
+            lines.append(f"{split}\t{record.video_id}\t{record.label}\t{part}\t{size}")
+    return _digest("\n".join(lines))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,151 @@
+"""Learning to name a video's class: the loss, the scores, the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from stfw.models.recognizer import view_probabilities
+
+Prediction = tuple[str, int, list[float]]  # video id, label, probability per class
+
+
+class Classification(pl.LightningModule):
+    """One label per video.
+
+    Args:
+        network: batch -> logits_BVK.
+        batch_transform: runs on the pixels after they have reached the device.
+        loss: ``(logits_BK, label_B) -> scalar``, for training.
+        classes: class names.
+        optimizer: parameters -> optimizer.
+        lr_scheduler: ``(optimizer, num_steps, num_epochs) -> scheduler``, or None.
+        seed: makes every step's dropout the same however the run was interrupted.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        batch_transform: nn.Module,
+        loss: nn.Module,
+        classes: Sequence[str],
+        optimizer: Callable[..., Optimizer],
+        lr_scheduler: Callable[..., Any] | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network, self.batch_transform, self.loss = network, batch_transform, loss
+        self.classes, self.seed = list(classes), seed
+        self.make_optimizer, self.make_lr_scheduler = optimizer, lr_scheduler
+        self.predictions: list[Prediction] = []
+        self.checkpoint_extra: dict[str, Any] = {}  # plain data that travels in the checkpoint
+        num_classes = len(self.classes)
+        self.train_scores = _scores(num_classes, "train/", ("top1",))
+        self.val_scores = _scores(num_classes, "val/")
+        self.test_scores = _scores(num_classes, "test/")
+        self.train_loss, self.val_loss, self.test_loss = MeanMetric(), MeanMetric(), MeanMetric()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["stfw"] = self.checkpoint_extra
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        batch["rgb"] = self.batch_transform(batch["rgb"])
+        return batch
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # Lightning's checkpoint holds no generator state: dropout would differ after a resume
+        torch.manual_seed(hash((self.seed, self.global_step, batch_idx, self.global_rank)) % 2**63)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        logits_BVK = self.network(batch)
+        logits_BK = logits_BVK.flatten(0, 1)
+        label_B = batch["label"].repeat_interleave(logits_BVK.shape[1])
+        loss = self.loss(logits_BK, label_B)
+        self.train_loss.update(loss.detach(), weight=len(batch["label"]))
+        self.train_scores.update(logits_BK.detach(), label_B)
+        self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(label_B))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self._log_epoch("train", self.train_loss, self.train_scores)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self._evaluate(batch, self.val_loss, self.val_scores)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_epoch("val", self.val_loss, self.val_scores)
+        self.predictions.clear()
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self._evaluate(batch, self.test_loss, self.test_scores)
+
+    def on_test_epoch_start(self) -> None:
+        self.predictions.clear()
+
+    def on_test_epoch_end(self) -> None:
+        self._log_epoch("test", self.test_loss, self.test_scores)
+
+    def gathered_predictions(self) -> list[Prediction]:
+        """Predictions of the last evaluation from all ranks, in order of video id."""
+        mine = self.predictions
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            by_rank: list[Any] = [None] * torch.distributed.get_world_size()
+            torch.distributed.all_gather_object(by_rank, mine)
+            mine = [row for rows in by_rank for row in rows]
+        return sorted(mine)
+
+    def configure_optimizers(self) -> Any:
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        optimizer = self.make_optimizer(parameters)
+        if self.make_lr_scheduler is None:
+            return optimizer
+        scheduler = self.make_lr_scheduler(
+            optimizer,
+            num_steps=int(self.trainer.estimated_stepping_batches),
+            num_epochs=self.trainer.max_epochs,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def _evaluate(self, batch: Any, loss: Metric, scores: MetricCollection) -> None:
+        probabilities_BK = view_probabilities(self.network(batch))
+        label_B = batch["label"]
+        nll = nn.functional.nll_loss(probabilities_BK.clamp_min(1e-12).log(), label_B)
+        loss.update(nll, weight=len(label_B))
+        scores.update(probabilities_BK, label_B)
+        self.predictions.extend(
+            zip(batch["video_id"], label_B.tolist(), probabilities_BK.tolist(), strict=True)
+        )
+
+    def _log_epoch(self, split: str, loss: Metric, scores: MetricCollection) -> None:
+        values = {f"{split}/loss": loss.compute(), **scores.compute()}
+        loss.reset()
+        scores.reset()
+        self.log_dict(values)
+        shown = f"{split}/top1"
+        if split == "val" and shown in values:
+            self.log("val_top1", values[shown], prog_bar=True, logger=False)
+
+
+def _scores(
+    num_classes: int, prefix: str, names: Sequence[str] = ("top1", "top5", "mean_class_acc")
+) -> MetricCollection:
+    """Accuracies that torchmetrics sums over ranks; top-5 is top-K where K < 5."""
+    metrics: dict[str, Metric] = {
+        "top1": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+        "top5": MulticlassAccuracy(
+            num_classes, top_k=min(5, num_classes), average="micro", validate_args=False
+        ),
+        "mean_class_acc": MulticlassAccuracy(num_classes, average="macro", validate_args=False),
+    }
+    return MetricCollection({name: metrics[name] for name in names}, prefix=prefix)

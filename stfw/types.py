@@ -1,0 +1,173 @@
+"""The shared vocabulary: the few types that every floor may speak of.
+
+Shape letters, worn by names as suffixes (``x_BCTHW``, ``tokens_BSD``, ``logits_BK``):
+
+``B`` batch, ``V`` views (test-time repeats, each its own prediction), ``N`` clips that the model
+takes together, ``C`` channels, ``T`` frames, ``H W`` pixels, ``S`` steps, ``D`` features,
+``K`` classes.
+
+This module imports numpy alone, so that it costs nothing to anyone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Split = Literal["train", "val", "test"]
+ShortPolicy = Literal["loop", "repeat_last", "error"]
+VideoErrorKind = Literal["missing", "open", "no_video", "decode", "short", "too_large"]
+
+
+class UserError(Exception):
+    """A mistake that the person at the shell can mend.
+
+    The message is one sentence that names the thing, its value and the way out; the command
+    line prints it without a traceback and exits with status 2.
+    """
+
+
+class VideoError(UserError):
+    """A video that cannot be read as asked.
+
+    Args:
+        path: the file.
+        kind: ``missing``, ``open`` (not a readable container), ``no_video`` (no video track),
+            ``decode`` (frames missing or broken), ``short`` (fewer frames than a clip needs under
+            ``short=error``), ``too_large`` (refused by a size cap).
+        reason: what was found, in words.
+    """
+
+    def __init__(self, path: str, kind: VideoErrorKind, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.kind, self.reason = path, kind, reason
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:  # survives DataLoader workers
+        return type(self), (self.path, self.kind, self.reason)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One labelled video, or one labelled part of one.
+
+    Attributes:
+        video_id: unique name within the split; the key of predictions.
+        path: absolute path of the file.
+        label: class index, 0..K-1.
+        start_sec: beginning of the labelled part; None is the beginning of the file.
+        end_sec: end (exclusive) of the labelled part; None is the end of the file.
+        group: what must never stand on both sides of a split (scene, camera, subject).
+    """
+
+    video_id: str
+    path: str
+    label: int
+    start_sec: float | None = None
+    end_sec: float | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video without decoding it.
+
+    Attributes:
+        path: the file.
+        num_frames: frames that decode, numbered 0..num_frames-1 in display order.
+        fps: mean frames per second.
+        height: rows of the upright frame (container rotation applied).
+        width: columns of the upright frame.
+        has_audio: whether the file has an audio track.
+    """
+
+    path: str
+    num_frames: int
+    fps: float
+    height: int
+    width: int
+    has_audio: bool = False
+
+    @property
+    def duration_sec(self) -> float:
+        return self.num_frames / self.fps if self.fps else 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """Which frames, and which pixels of them, one prediction looks at.
+
+    Attributes:
+        frames_NT: int64, source frame numbers of N clips of T frames.
+        boxes_N4: int64 (top, left, height, width) in pixels of the short-side-resized frame;
+            None leaves the crop to the transform.
+        weights_N: float32, 0 marks padding that is never encoded.
+    """
+
+    frames_NT: np.ndarray
+    boxes_N4: np.ndarray | None = None
+    weights_N: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+
+
+Sampler = Callable[[VideoInfo, "np.random.Generator | None"], "list[View]"]
+
+
+class Reader(Protocol):
+    """A data set: class names and records per split. Pixels are somebody else's business."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names; a record's label is an index into them."""
+        ...
+
+    def records(self, split: Split) -> list[Record]:
+        """The videos of one split, in a fixed order."""
+        ...
+
+
+class Batch(TypedDict, total=False):
+    """What collate makes and a network takes; views of one video travel together."""
+
+    rgb: Tensor  # uint8 B V N 3 T H W on the loader's side, normalised float after transfer
+    weights: Tensor  # float32 B V N, 0 = padding
+    positions: Tensor  # float32 B V N 3, (t, y, x) of each clip's centre in 0..1
+    label: Tensor  # int64 B
+    video_id: list[str]
+    present: dict[str, Tensor]  # stream -> bool B
+    decode_sec: Tensor  # float32 B, seconds spent decoding this sample
+    padded: bool  # whether any weight is 0
+
+
+@dataclass(frozen=True)
+class Views:
+    """The test protocol: ``num_clips`` moments x ``num_crops`` crops, probabilities averaged."""
+
+    num_clips: int = 1
+    num_crops: int = 1
+
+    @classmethod
+    def parse(cls, text: Any) -> Views:
+        """Reads ``"10x3"``.
+
+        Raises:
+            UserError: anything but two positive integers around an ``x``, or other than 1, 3 crops.
+        """
+        match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", str(text))
+        if match is None:
+            raise UserError(f"views={text!r} is not <clips>x<crops>; write for example views=10x3")
+        num_clips, num_crops = int(match[1]), int(match[2])
+        if num_crops not in (1, 3):
+            raise UserError(f"views={text}: {num_crops} crops are not known; use 1 (centre) or 3")
+        return cls(num_clips, num_crops)
+
+    def __len__(self) -> int:
+        return self.num_clips * self.num_crops
+
+    def __str__(self) -> str:
+        return f"{self.num_clips}x{self.num_crops}"
