@@ -127,9 +127,7 @@ def assemble_task(cfg: DictConfig, make: Make, network: Any, classes: list[str])
     )
 
 
-def assemble_trainer(
-    cfg: DictConfig, make: Make, callbacks: list[Any], plugins: list[Any]
-) -> Any:
+def assemble_trainer(cfg: DictConfig, make: Make, callbacks: list[Any], plugins: list[Any]) -> Any:
     """Lightning's trainer with the run's callbacks and loggers."""
     parts = make(cfg.callbacks)
     loggers = make(cfg.logger)

@@ -92,7 +92,7 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
 
 
 def groups(folder: Path | None = None) -> dict[str, list[str]]:
-    """Group name -> its options, the user's own included; names with ``_`` are parts, no options."""
+    """Group name -> its options, the user's own too; names beginning with ``_`` are only parts."""
     found: dict[str, set[str]] = {}
     user = os.environ.get("STFW_CONF")
     roots = [folder] if folder else [conf_dir(), *([Path(user).expanduser()] if user else [])]
@@ -140,7 +140,9 @@ def _explain(message: str, root: str, overrides: Sequence[str]) -> str:
         options = groups().get(group, [])
         if options:
             listed = ", ".join(options)
-            return f"{group}={option}: no such option{nearest(option, options)} (there are: {listed})"
+            return (
+                f"{group}={option}: no such option{nearest(option, options)} (there are: {listed})"
+            )
         return f"{group}={option}: there is no group '{group}'{nearest(group, groups())}"
     if match := re.search(r"Could not override '([^']+)'", message):
         return _explain_key(match[1], root, overrides)

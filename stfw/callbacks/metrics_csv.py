@@ -52,4 +52,3 @@ class MetricsCsv(Checkpoint):
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self.path, text.getvalue())
-

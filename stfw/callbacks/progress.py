@@ -8,8 +8,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as RichProgress
-from rich.progress import TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
 
 class Progress(pl.Callback):
@@ -66,7 +66,9 @@ class Progress(pl.Callback):
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         shown = "  ".join(
-            f"{name} {metrics[name]:.3f}" for name in ("loss", "val/loss", "val/top1") if name in metrics
+            f"{name} {metrics[name]:.3f}"
+            for name in ("loss", "val/loss", "val/top1")
+            if name in metrics
         )
         seconds = time.perf_counter() - self._epoch_begin
         line = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  {shown}  {seconds:.1f} s"

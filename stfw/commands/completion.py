@@ -37,9 +37,7 @@ def main(words: Sequence[str]) -> None:
         print("\n".join(candidates(words[1])))
         return
     if len(words) != 1 or words[0] not in SCRIPTS:
-        raise UserError(
-            'name the shell: stfw completion bash or zsh; for example: eval "$(stfw completion bash)"'
-        )
+        raise UserError('name the shell, bash or zsh; for example: eval "$(stfw completion bash)"')
     print(SCRIPTS[words[0]], end="")
 
 
@@ -73,6 +71,7 @@ def _paths(start: str) -> list[str]:
         return []
     prefix = os.path.dirname(start)
     names = (
-        os.path.join(prefix, path.name) + ("/" if path.is_dir() else "") for path in folder.iterdir()
+        os.path.join(prefix, path.name) + ("/" if path.is_dir() else "")
+        for path in folder.iterdir()
     )
     return sorted(name for name in names if name.startswith(start))

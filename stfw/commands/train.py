@@ -68,9 +68,7 @@ def train(composed: Composed) -> str:
         close(run, error)
         raise
     try:
-        setup.trainer.fit(
-            setup.task, setup.data, ckpt_path=setup.checkpoint, weights_only=True
-        )
+        setup.trainer.fit(setup.task, setup.data, ckpt_path=setup.checkpoint, weights_only=True)
         if setup.trainer.interrupted:
             raise KeyboardInterrupt
         metrics = scores(setup.trainer, "val/")

@@ -79,9 +79,7 @@ class VideoDataModule(pl.LightningDataModule):
 
     def dataset(self, split: Split) -> VideoDataset:
         transform = self.transform if split == "train" else None
-        return VideoDataset(
-            self.splits[split], self.sampler, transform, self.short_side, self.seed
-        )
+        return VideoDataset(self.splits[split], self.sampler, transform, self.short_side, self.seed)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         dataset, (rank, world_size) = self.dataset("train"), self._place()
@@ -108,7 +106,9 @@ class VideoDataModule(pl.LightningDataModule):
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _load(self, dataset: VideoDataset, batches: TrainBatches | EvalBatches) -> DataLoader[Batch]:
+    def _load(
+        self, dataset: VideoDataset, batches: TrainBatches | EvalBatches
+    ) -> DataLoader[Batch]:
         num_workers = self.loader.num_workers
         if num_workers is None:
             num_workers = default_num_workers()

@@ -1,4 +1,4 @@
-"""Exact parameter counts and multiply-accumulates, on the meta device (no memory, no arithmetic)."""
+"""Exact parameter counts and multiply-accumulates, on the meta device: no memory, no sums."""
 
 from __future__ import annotations
 

@@ -24,7 +24,9 @@ def find_checkpoint(where: str, prefer: str = "best") -> Path:
         return path
     if not path.is_dir():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise UserError(f"{where}: there is no such run or checkpoint{nearest(path.name, siblings)}")
+        raise UserError(
+            f"{where}: there is no such run or checkpoint{nearest(path.name, siblings)}"
+        )
     names = (prefer, "last" if prefer == "best" else "best")
     files = [path / "checkpoints" / f"{name}.ckpt" for name in names]
     there = [file for file in files if file.is_file()]

@@ -30,7 +30,8 @@ def read_weights(where: str) -> dict[str, Tensor]:
     weights = {
         name.removeprefix("network."): value
         for name, value in state.items()
-        if isinstance(value, Tensor) and (name.startswith("network.") or "state_dict" not in content)
+        if isinstance(value, Tensor)
+        and (name.startswith("network.") or "state_dict" not in content)
     }
     if not weights:
         raise UserError(f"init_from={where}: there are no weights of a network inside")
@@ -51,7 +52,8 @@ def init_from(network: nn.Module, where: str) -> str:
     fresh = [
         name
         for name in own
-        if name.startswith("head.") and (name not in weights or weights[name].shape != own[name].shape)
+        if name.startswith("head.")
+        and (name not in weights or weights[name].shape != own[name].shape)
     ]
     missing = [name for name in own if name not in weights and name not in fresh]
     unexpected = [name for name in weights if name not in own and not name.startswith("head.")]

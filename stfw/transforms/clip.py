@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
 
