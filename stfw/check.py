@@ -109,7 +109,7 @@ class Check:
                 )
                 continue
             self._value(node, key, hints.get(key, Any))
-        if node._get_node("_partial_") is not None and node.get("_partial_"):
+        if "_partial_" in node and node["_partial_"]:
             return
         for name, parameter in arguments.items():
             if parameter.default is parameter.empty and name not in supplied and name not in keys:
