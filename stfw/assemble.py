@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -150,6 +151,9 @@ def check(cfg: DictConfig) -> None:
     Raises:
         UserError: one line per mistake.
     """
+    if cfg.output_dir is None:  # chosen when the run begins
+        cfg = copy.deepcopy(cfg)
+        cfg.output_dir = "runs"
     dry = Check()
     for name, hint in ROOT_HINTS.items():
         dry.expect(cfg, name, hint)

@@ -17,8 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from stfw.config import nearest
-from stfw.types import UserError
+from stfw.types import UserError, nearest
 
 ALLOWED_PACKAGES = (
     "stfw",
@@ -109,7 +108,7 @@ class Check:
                 )
                 continue
             self._value(node, key, hints.get(key, Any))
-        if "_partial_" in node and node["_partial_"]:
+        if node.get("_partial_"):
             return
         for name, parameter in arguments.items():
             if parameter.default is parameter.empty and name not in supplied and name not in keys:

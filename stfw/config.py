@@ -5,10 +5,9 @@ torch is not imported here, so that composing and its mistakes cost a second.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from stfw.types import UserError
+from stfw.types import UserError, nearest
 
 
 class UserConfigs(SearchPathPlugin):
@@ -115,12 +114,6 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
         raise UserError(f"{error.full_key or 'config'}: {_first_line(str(error))}") from error
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"``, or nothing where no name is near."""
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _choices(cfg: DictConfig) -> dict[str, str]:

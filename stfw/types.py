@@ -11,8 +11,9 @@ This module imports numpy alone, so that it costs nothing to anyone.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
@@ -32,6 +33,12 @@ class UserError(Exception):
     The message is one sentence that names the thing, its value and the way out; the command
     line prints it without a traceback and exits with status 2.
     """
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for a name that is not among ``names``; empty if none is near."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 class VideoError(UserError):

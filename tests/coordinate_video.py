@@ -47,7 +47,5 @@ def write_coordinate_video(
         # no scene cuts and no choice about B-frames: the structure is the one asked for
         fixed = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:b-adapt=0"
         pixel_format, options = "rgb24", {"qp": "0", "x264-params": fixed}
-    write_video(
-        path, frames_THWC, fps, codec=codec, pixel_format=pixel_format, options=options
-    )
+    write_video(path, frames_THWC, fps, codec=codec, pixel_format=pixel_format, options=options)
     return frames_THWC

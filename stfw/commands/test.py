@@ -10,9 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, check
-from stfw.commands.train import check_data, is_rank_zero, result_line, scores
-from stfw.config import nearest
-from stfw.types import UserError, Views
+from stfw.commands.resume import is_rank_zero
+from stfw.commands.train import check_data, result_line, scores
+from stfw.types import UserError, Views, nearest
 
 
 def main(words: Sequence[str]) -> None:

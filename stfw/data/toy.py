@@ -28,7 +28,7 @@ from stfw.data.toy_render import (
     render,
     sing,
 )
-from stfw.types import Record, Split, UserError
+from stfw.types import Record, Split, UserError, nearest
 
 CUES = {"motion": MOTIONS, "sound": SOUNDS, "appearance": APPEARANCES}
 VALUES_PER_CUE = {1: 8, 2: 4, 3: 2}  # so that there are 8, 16 or 8 classes
@@ -58,7 +58,7 @@ class Toy:
         self,
         root: str | None = None,
         cues: Sequence[str] = ("motion",),
-        num_train: int = 800,
+        num_train: int = 1200,
         num_val: int = 160,
         num_test: int = 240,
         num_frames: int = 32,
@@ -188,14 +188,11 @@ def _show(done: object, total: int, note: str) -> None:
 
 
 def _checked_cues(cues: Sequence[str]) -> list[str]:
-    from difflib import get_close_matches
-
     chosen = list(cues)
     for cue in chosen:
         if cue not in CUES:
-            near = get_close_matches(str(cue), CUES, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(CUES)}"
-            raise UserError(f"data.cues: there is no cue '{cue}'; {hint}")
+            hint = nearest(str(cue), CUES) or f"; there are: {', '.join(CUES)}"
+            raise UserError(f"data.cues: there is no cue '{cue}'{hint}")
     if not chosen or len(set(chosen)) != len(chosen):
         raise UserError(f"data.cues={chosen} must name at least one cue, each once")
     return chosen

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stfw.config import nearest
 from stfw.runs.checkpoint_io import damage
-from stfw.types import UserError
+from stfw.types import UserError, nearest
 
 
 def find_checkpoint(where: str, prefer: str = "best") -> Path:

@@ -1,8 +1,8 @@
 """Exactly the frames asked for, each decoded once.
 
-Bit-equal to decoding from the start and keeping the wanted frames; what is saved is work: the seek
-to the key frame before them, whole groups of pictures without wanted frames, and non-reference
-frames that nobody wants.
+Bit-equal to decoding from the start and keeping the wanted frames. What is saved is work: the way
+to the key frame before them, groups of pictures without wanted frames, the decoding of frames that
+nobody wants and nothing refers to, and the conversion of all that is not asked for.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from stfw.types import VideoError
-from stfw.video.probe import VideoIndex, open_video
+from stfw.video.container import open_video, say
+from stfw.video.scan import VideoIndex
 
-# codecs whose decoder leaves out non-reference frames when told to, packet by packet
-_SKIPPING_CODECS = ("h264", "hevc")
-_BILINEAR = "BILINEAR"
+# Of these, a frame that is no reference can be left out without a trace. Not of HEVC: there it
+# may still be a reference for a higher temporal layer.
+_SKIPPING_CODECS = {"h264"}
+_INTRA = av.video.frame.PictureType.I
 
 
-class _Astray(Exception):
-    """A seek did not land where the index says, or time stamps are not what it says."""
+class _AstrayError(Exception):
+    """The way taken did not lead to a wanted frame; the message says why."""
 
 
 def decode(
@@ -33,135 +35,138 @@ def decode(
 
     Args:
         index: of the file, from ``probe``.
-        frames: frame numbers in any order; repeats are copied.
-        size: (height, width) of the upright result; None keeps the native size.
+        frames: frame numbers in any order; repeats are decoded once and copied.
+        size: (height, width) of the upright result; None keeps the size of the first frame.
 
     Returns:
         uint8 len(frames) H W 3, RGB, upright.
 
     Raises:
-        VideoError: a frame is not in the file or does not decode.
+        VideoError: ``short``: a number is not among the file's frames; ``decode``: a wanted frame
+            is damaged or does not come.
     """
-    path, count = index.info.path, index.info.num_frames
-    wanted, back = np.unique(np.asarray(frames, np.int64), return_inverse=True)
-    if not len(wanted):
-        height, width = size or (index.info.height, index.info.width)
-        return np.empty((0, height, width, 3), np.uint8)
-    if wanted[0] < 0 or wanted[-1] >= count:
-        raise VideoError(path, "short", f"frame {wanted[-1]} was asked for, there are {count}")
+    path, num_frames = index.info.path, index.info.num_frames
+    wanted_U, back = np.unique(np.asarray(frames, np.int64).ravel(), return_inverse=True)
+    outside = wanted_U[(wanted_U < 0) | (wanted_U >= num_frames)]
+    if len(outside):
+        reason = f"frame {outside[0]} was asked for, there are 0 to {num_frames - 1}"
+        raise VideoError(path, "short", reason)
     try:
-        out_UHWC = _collect(index, wanted, size, seek=True)
-    except _Astray:
-        out_UHWC = _collect(index, wanted, size, seek=False)
-    if len(wanted) == len(back) and (np.diff(back) > 0).all():
-        return out_UHWC
-    return out_UHWC[back]
+        out_UHWC = _collect(index, wanted_U, size, fast=True)
+    except _AstrayError:
+        try:
+            out_UHWC = _collect(index, wanted_U, size, fast=False)
+        except _AstrayError as error:
+            raise VideoError(path, "decode", str(error)) from error
+    in_order = len(back) == len(wanted_U) and (np.diff(back) > 0).all()
+    return out_UHWC if in_order else out_UHWC[back]
 
 
 def _collect(
-    index: VideoIndex, wanted: np.ndarray, size: tuple[int, int] | None, seek: bool
+    index: VideoIndex, wanted_U: np.ndarray, size: tuple[int, int] | None, fast: bool
 ) -> np.ndarray:
-    """Fills one array with the wanted frames (sorted, unique)."""
-    path = index.info.path
+    """Fills one array with the wanted frames (ascending, unique)."""
     height, width = size or (index.info.height, index.info.width)
-    out_UHWC = np.empty((len(wanted), height, width, 3), np.uint8)
-    stored = (height, width) if index.rotation % 2 == 0 else (width, height)
+    out_UHWC = np.empty((len(wanted_U), height, width, 3), np.uint8)
+    stored_height, stored_width = (width, height) if index.rotation % 2 else (height, width)
     reformatter = VideoReformatter()  # one, or swscale is set up anew for every frame
-    container, stream = open_video(path)
-    place = 0
-    try:
-        by_time = seek and index.mode == "pts"
-        found = (_by_time if by_time else _by_count)(index, wanted, container, stream, seek)
-        for frame in found:
-            picture = reformatter.reformat(
-                frame, stored[1], stored[0], "rgb24", interpolation=_BILINEAR, threads=1
-            )
-            out_UHWC[place] = np.rot90(_plane(picture), index.rotation)
-            place += 1
-            if place == len(wanted):
-                break
-    except av.FFmpegError as error:
-        if seek:
-            raise _Astray from error
-        number = wanted[place] if place < len(wanted) else wanted[-1]
-        raise VideoError(path, "decode", f"frame {number} does not decode ({error})") from error
-    finally:
-        container.close()
-    if place < len(wanted):
-        if seek:
-            raise _Astray
-        raise VideoError(
-            path,
-            "decode",
-            f"frame {wanted[place]} does not decode: the file is damaged or cut short "
-            f"({index.info.num_frames} frames were expected)",
+    container, stream = open_video(index.info.path)
+    missing = set(range(len(wanted_U)))
+    with container:
+        try:
+            for place, frame in _walk(index, wanted_U, container, stream, fast):
+                if frame.is_corrupt:
+                    raise _AstrayError(f"frame {wanted_U[place]} is damaged")
+                picture = reformatter.reformat(
+                    frame, stored_width, stored_height, "rgb24", interpolation="BILINEAR", threads=1
+                )
+                out_UHWC[place] = np.rot90(_pixels(picture), index.rotation)
+                missing.discard(place)
+        except av.FFmpegError as error:
+            number = wanted_U[min(missing)]
+            raise _AstrayError(f"frame {number} does not decode ({say(error)})") from error
+    if missing:
+        raise _AstrayError(
+            f"frame {wanted_U[min(missing)]} of {index.info.num_frames} does not decode: "
+            "the file is damaged or was cut short"
         )
     return out_UHWC
 
 
-def _plane(picture: Any) -> np.ndarray:
+def _pixels(picture: Any) -> np.ndarray:
     """The pixels of an rgb24 frame without its line padding: uint8 H W 3."""
     plane = picture.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(picture.height, plane.line_size)
     return rows[:, : picture.width * 3].reshape(picture.height, picture.width, 3)
 
 
-def _by_time(
-    index: VideoIndex, wanted: np.ndarray, container: Any, stream: Any, seek: bool
-) -> Iterator[Any]:
-    """Wanted frames of a file with trustworthy time stamps, in order of display."""
-    times = index.pts_F[wanted]
-    group_U = np.searchsorted(index.keys_G, wanted, side="right") - 1  # the key frame before it
-    asked, decoder = set(times.tolist()), stream.codec_context
-    skips = decoder.name in _SKIPPING_CODECS
-    place, begin = 0, 0
-    while begin < len(wanted):
-        # consecutive groups of pictures are read through; a gap is jumped over
-        end = begin + 1
-        while end < len(wanted) and group_U[end] <= group_U[end - 1] + 1:
-            end += 1
-        key = int(group_U[begin])
-        if key > 0:
-            container.seek(int(index.key_dts_G[key]), stream=stream)
-        first_packet = True
-        for packet in container.demux(stream):
-            if first_packet and key > 0 and packet.pos != index.key_pos_G[key]:
-                raise _Astray
-            first_packet = False
-            if skips and packet.size:
-                decoder.skip_frame = "DEFAULT" if packet.pts in asked else "NONREF"
-            for frame in packet.decode():
-                if frame.pts is None or (place < end and frame.pts > times[place]):
-                    raise _Astray
-                if place < end and frame.pts == times[place]:
-                    yield frame
-                    place += 1
-            if place == end:
-                break
-        if place < end:
-            return
-        begin = end
+def _walk(
+    index: VideoIndex, wanted_U: np.ndarray, container: Any, stream: Any, fast: bool
+) -> Iterator[tuple[int, Any]]:
+    """The wanted frames with their places in ``wanted_U``.
+
+    Fast: from key frame to key frame, as long as frames come where the index says. Otherwise: all
+    of the file, from the start.
+    """
+    stamps = (index.pts_F[wanted_U] if index.mode == "pts" else wanted_U).tolist()
+    for begin, end, group in _runs(index, wanted_U) if fast else [(0, len(wanted_U), 0)]:
+        places = {stamps[place]: place for place in range(begin, end)}
+        for stamp, frame in _outputs(
+            index, container, stream, group, set(places) if fast else None
+        ):
+            if stamp in places:
+                yield places.pop(stamp), frame
+                if not places:
+                    break
+            elif fast and (stamp is None or stamp > stamps[end - 1]):
+                return
 
 
-def _by_count(
-    index: VideoIndex, wanted: np.ndarray, container: Any, stream: Any, seek: bool
-) -> Iterator[Any]:
-    """Wanted frames by counting the decoder's output, from the start or a key frame."""
-    number, waiting_for_key = 0, False
-    group = int(np.searchsorted(index.keys_G, wanted[0], side="right")) - 1
-    if seek and group > 0:
-        container.seek(int(index.key_dts_G[group]), stream=stream)
-        number, waiting_for_key = int(index.keys_G[group]), True
-    asked = set(wanted.tolist())
-    first_packet = True
-    for packet in container.demux(stream):
-        if first_packet and waiting_for_key and packet.pos != index.key_pos_G[group]:
-            raise _Astray
-        first_packet = False
+def _runs(index: VideoIndex, wanted_U: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """Stretches to be read through: (begin, end) in ``wanted_U`` and the key frame before them.
+
+    Neighbouring groups of pictures make one stretch; groups without a wanted frame part them.
+    """
+    group_U = np.searchsorted(index.keys_G, wanted_U, side="right") - 1
+    begins = np.flatnonzero(np.diff(group_U, prepend=-3) > 1).tolist()
+    for begin, end in zip(begins, [*begins[1:], len(wanted_U)], strict=True):
+        yield begin, end, int(group_U[begin])
+
+
+def _outputs(
+    index: VideoIndex, container: Any, stream: Any, group: int, asked: set[int] | None
+) -> Iterator[tuple[int | None, Any]]:
+    """What the decoder gives from a key frame on, each with its stamp: its time, or its number.
+
+    Args:
+        asked: stamps of the wanted frames; those that nobody wants may be left out. None: nothing
+            is left out.
+    """
+    decoder, timed = stream.codec_context, index.mode == "pts"
+    skips = timed and asked is not None and decoder.name in _SKIPPING_CODECS
+    number, leading = 0, group > 0
+    if group > 0:
+        container.seek(int(index.key_time_G[group]), stream=stream)
+    for nth, packet in enumerate(container.demux(stream)):
+        if nth == 0 and group > 0:
+            number = _landed(index, packet, group)
+        if skips and packet.size:
+            decoder.skip_frame = "DEFAULT" if packet.pts in asked else "NONREF"
         for frame in packet.decode():
-            if waiting_for_key and not frame.key_frame:
-                continue  # it leads the key frame and leans on what was skipped
-            waiting_for_key = False
-            if number in asked:
-                yield frame
+            if leading and not frame.key_frame:
+                continue  # shown before the key frame, and leans on what was not read
+            if leading and frame.pict_type != _INTRA:
+                raise _AstrayError("pictures are refreshed bit by bit, without whole key frames")
+            leading = False
+            yield (frame.pts if timed else number), frame
             number += 1
+
+
+def _landed(index: VideoIndex, packet: Any, group: int) -> int:
+    """Number of the key frame that a seek arrived at."""
+    found = np.flatnonzero(
+        index.key_pos_G[: group + 1] == (-1 if packet.pos is None else packet.pos)
+    )
+    if not len(found):
+        raise _AstrayError(f"no key frame where the index has frame {index.keys_G[group]}")
+    return int(index.keys_G[found[-1]])

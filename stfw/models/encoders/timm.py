@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from torch import Tensor, nn
 
-from stfw.types import UserError
+from stfw.types import UserError, nearest
 
 
 class Timm(nn.Module):
@@ -33,9 +31,8 @@ class Timm(nn.Module):
         import timm  # heavy, and only this encoder needs it
 
         if not timm.is_model(name.split("/")[-1].split(".")[0]):
-            near = difflib.get_close_matches(name, timm.list_models(), n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "see timm.list_models()"
-            raise UserError(f"encoder.name={name}: timm has no such network; {hint}")
+            hint = nearest(name, timm.list_models()) or "; see timm.list_models()"
+            raise UserError(f"encoder.name={name}: timm has no such network{hint}")
         self.net = timm.create_model(
             name, pretrained=pretrained, num_classes=0, in_chans=in_channels, drop_rate=drop_rate
         )

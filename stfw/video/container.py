@@ -1,0 +1,60 @@
+"""Opening a video file: local files only, one thread, nothing larger than the cap."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import av
+
+from stfw.types import VideoError
+
+MAX_PIXELS = 8192 * 8192  # beyond 8K; a file of a few hundred kilobytes can claim far more
+
+
+def open_video(path: str) -> tuple[Any, Any]:
+    """Opens a local file for decoding in one thread: (container, video stream).
+
+    Raises:
+        VideoError: ``missing``, ``open``, ``no_video`` or ``too_large``.
+    """
+    if not os.path.isfile(path):
+        reason = "is not a file" if os.path.exists(path) else "there is no such file"
+        raise VideoError(path, "missing", reason)
+    limits = {"max_pixels": str(MAX_PIXELS)}  # also holds back the decoder that guesses the format
+    try:
+        # `file:` and the list keep a crafted file or name from reaching the network
+        container = av.open(
+            "file:" + os.path.abspath(path), options={"protocol_whitelist": "file", **limits}
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(path, "open", f"not a video that can be read ({say(error)})") from error
+    try:
+        stream = _first_video(path, container)
+        stream.thread_type = "NONE"  # worker processes are the parallelism
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = limits  # a larger picture may come later in the file
+    except BaseException:
+        container.close()
+        raise
+    return container, stream
+
+
+def _first_video(path: str, container: Any) -> Any:
+    cover = av.stream.Disposition.attached_pic
+    streams = [s for s in container.streams.video if not s.disposition & cover]
+    if not streams:
+        raise VideoError(path, "no_video", "has no video track")
+    decoder = streams[0].codec_context
+    if decoder is None:
+        raise VideoError(path, "no_video", "its video codec is not known here")
+    if decoder.width * decoder.height > MAX_PIXELS:
+        size = f"{decoder.width}x{decoder.height}"
+        raise VideoError(path, "too_large", f"{size} pixels exceed the cap of {MAX_PIXELS}")
+    return streams[0]
+
+
+def say(error: BaseException) -> str:
+    """What an error of the media library says, on one line."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(text).split())
