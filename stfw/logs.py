@@ -7,6 +7,7 @@ import warnings
 
 # each with the reason why it says nothing to the user of a run
 SILENCED = (
+    r".*You have overridden `on_after_batch_transfer`.*",  # meant: the task normalises
     r".*does not have many workers.*",  # the number of workers is the user's choice
     r".*Checkpoint directory .* exists and is not empty.*",  # best.ckpt and last.ckpt are replaced
     r".*smaller than the logging interval.*",  # metrics.csv has a row per epoch

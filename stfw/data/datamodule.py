@@ -26,7 +26,8 @@ class Loader:
     Attributes:
         batch_size: videos per device and training step.
         eval_batch_size: videos per device and evaluation step; few, since views multiply them.
-        num_workers: loading processes per device; None is one per core, at most 8.
+        num_workers: loading processes per device; None: with a GPU one per core, without one half
+            of the cores, at most 8.
         start_method: how workers start: ``fork``, ``spawn`` or ``forkserver``; None is Python's.
         prefetch_factor: batches that each worker keeps ready.
         timeout_sec: a worker that gives nothing for so long is an error; 0 waits for ever.
@@ -77,6 +78,13 @@ class VideoDataModule(pl.LightningDataModule):
         """All records, read once."""
         return {split: self.reader.records(split) for split in SPLITS}
 
+    @property
+    def num_workers(self) -> int:
+        """Loading processes of this process's loader."""
+        if self.loader.num_workers is not None:
+            return self.loader.num_workers
+        return default_num_workers()
+
     def dataset(self, split: Split) -> VideoDataset:
         transform = self.transform if split == "train" else None
         return VideoDataset(self.splits[split], self.sampler, transform, self.short_side, self.seed)
@@ -109,9 +117,7 @@ class VideoDataModule(pl.LightningDataModule):
     def _load(
         self, dataset: VideoDataset, batches: TrainBatches | EvalBatches
     ) -> DataLoader[Batch]:
-        num_workers = self.loader.num_workers
-        if num_workers is None:
-            num_workers = default_num_workers()
+        num_workers = self.num_workers
         parallel = num_workers > 0
         return DataLoader(
             dataset,
@@ -127,10 +133,17 @@ class VideoDataModule(pl.LightningDataModule):
         )
 
 
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def default_num_workers() -> int:
-    """One worker per usable core, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(8, cores or 1)
+    """With a GPU one worker per core; without one half of the cores, the model needs the others."""
+    cores = num_cores()
+    return min(8, cores if torch.cuda.is_available() else max(1, cores // 2))
 
 
 def _one_thread(worker: int) -> None:

@@ -32,7 +32,7 @@ from stfw.types import Record, Split, UserError, nearest
 
 CUES = {"motion": MOTIONS, "sound": SOUNDS, "appearance": APPEARANCES}
 VALUES_PER_CUE = {1: 8, 2: 4, 3: 2}  # so that there are 8, 16 or 8 classes
-VERSION = 1  # of the drawing; part of the cache folder's name
+VERSION = 2  # of the drawing; part of the cache folder's name
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
@@ -169,7 +169,7 @@ def _write_clip(
     shown = factors(class_name, cues, generator)
     scene = draw_scene(shown["motion"], shown["appearance"], num_frames, size, generator)
     audio_L = sing(shown["sound"], num_frames / fps, generator)
-    options = {"crf": "18", "preset": "veryfast"}
+    options = {"crf": "18", "preset": "veryfast", "tune": "fastdecode", "bf": "0"}
     write_video(path, render(scene), fps, audio_L, SAMPLE_RATE, options=options)
 
 

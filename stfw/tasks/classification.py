@@ -148,4 +148,7 @@ def _scores(
         ),
         "mean_class_acc": MulticlassAccuracy(num_classes, average="macro", validate_args=False),
     }
-    return MetricCollection({name: metrics[name] for name in names}, prefix=prefix)
+    # compute groups are found on the first batch: were it all correct, top-1 and top-5 would merge
+    return MetricCollection(
+        {name: metrics[name] for name in names}, prefix=prefix, compute_groups=False
+    )

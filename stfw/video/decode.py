@@ -51,6 +51,8 @@ def decode(
     if len(outside):
         reason = f"frame {outside[0]} was asked for, there are 0 to {num_frames - 1}"
         raise VideoError(path, "short", reason)
+    if not len(wanted_U):
+        return np.empty((0, *(size or (index.info.height, index.info.width)), 3), np.uint8)
     try:
         out_UHWC = _collect(index, wanted_U, size, fast=True)
     except _AstrayError:
@@ -143,14 +145,14 @@ def _outputs(
             is left out.
     """
     decoder, timed = stream.codec_context, index.mode == "pts"
-    skips = timed and asked is not None and decoder.name in _SKIPPING_CODECS
+    skips = timed and decoder.name in _SKIPPING_CODECS
     number, leading = 0, group > 0
     if group > 0:
         container.seek(int(index.key_time_G[group]), stream=stream)
     for nth, packet in enumerate(container.demux(stream)):
         if nth == 0 and group > 0:
             number = _landed(index, packet, group)
-        if skips and packet.size:
+        if asked is not None and skips and packet.size:
             decoder.skip_frame = "DEFAULT" if packet.pts in asked else "NONREF"
         for frame in packet.decode():
             if leading and not frame.key_frame:
@@ -164,9 +166,8 @@ def _outputs(
 
 def _landed(index: VideoIndex, packet: Any, group: int) -> int:
     """Number of the key frame that a seek arrived at."""
-    found = np.flatnonzero(
-        index.key_pos_G[: group + 1] == (-1 if packet.pos is None else packet.pos)
-    )
+    position = -1 if packet.pos is None else packet.pos
+    found = np.flatnonzero(index.key_pos_G[: group + 1] == position)
     if not len(found):
         raise _AstrayError(f"no key frame where the index has frame {index.keys_G[group]}")
     return int(index.keys_G[found[-1]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +34,7 @@ def probe(path: str) -> VideoIndex:
         raise VideoError(path, "missing", "there is no such file") from error
     key = f"{_VERSION}\0{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
     digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
-    cached = cache_dir() / "index" / digest[:2] / f"{digest}.npz"
+    cached = cache_dir() / "index" / digest[:2] / f"{digest}.index"
     index = _read(cached, path)
     if index is None:
         index = scan(path)
@@ -57,29 +58,38 @@ def decoders() -> set[str]:
 
 
 def _read(cached: Path, path: str) -> VideoIndex | None:
+    """The index in a cache file: checksum, a line of JSON, integers. None: absent or damaged."""
     try:
-        with np.load(cached, allow_pickle=False) as stored:
-            head = json.loads(str(stored["head"]))
-            arrays = {name: stored[name] for name in _ARRAYS}
+        checksum, content = cached.read_bytes().split(b"\n", 1)
+        if int(checksum) != zlib.crc32(content):
+            return None
+        line, numbers = content.split(b"\n", 1)
+        head = json.loads(line)
+        ends = np.cumsum(head.pop("lengths"))
+        arrays = np.split(np.frombuffer(numbers, "<i8"), ends[:-1])
+        head.update(zip(_ARRAYS, arrays, strict=True))
         info = VideoInfo(**{**head.pop("info"), "path": path})
-        return VideoIndex(info=info, **head, **arrays)
-    except Exception:  # absent, or damaged in whatever way: made anew
+        return VideoIndex(info=info, **head)
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def _write(cached: Path, index: VideoIndex) -> None:
+    arrays = [getattr(index, name) for name in _ARRAYS]
     head = {
         "info": asdict(index.info),
         "mode": index.mode,
         "rotation": index.rotation,
         "time_base": index.time_base,
+        "lengths": [len(array) for array in arrays],
     }
-    part = cached.with_name(f"{cached.stem}.{os.getpid()}.part.npz")
+    numbers = b"".join(array.astype("<i8").tobytes() for array in arrays)
+    content = json.dumps(head).encode() + b"\n" + numbers
+    part = cached.with_name(f"{cached.name}.{os.getpid()}.part")
     with suppress(OSError):  # a cache that cannot be written only costs time
         cached.parent.mkdir(parents=True, exist_ok=True)
         try:
-            arrays = {name: getattr(index, name) for name in _ARRAYS}
-            np.savez(part, head=np.array(json.dumps(head)), **arrays)
+            part.write_bytes(b"%d\n" % zlib.crc32(content) + content)
             os.replace(part, cached)
         finally:
             part.unlink(missing_ok=True)

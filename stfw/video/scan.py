@@ -8,9 +8,10 @@ such files time stamps are often wrong, and neighbours would change places.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import av
 import numpy as np
@@ -35,8 +36,8 @@ class VideoIndex:
         mode: ``pts``: frame ``i`` is the one with ``pts_F[i]``; ``count``: it is the decoder's
             ``i``-th output.
         rotation: quarter turns, counterclockwise, that bring a decoded frame upright.
-        pts_F: int64, presentation times in display order; empty in ``count`` mode.
         time_base: seconds per unit of ``pts_F``.
+        pts_F: int64, presentation times in display order; empty in ``count`` mode.
         keys_G: int64, number of each key frame that can be sought, ascending.
         key_time_G: int64, time stamp to seek to for each of them.
         key_pos_G: int64, byte position of each of them, by which a seek is checked.
@@ -45,8 +46,8 @@ class VideoIndex:
     info: VideoInfo
     mode: Literal["pts", "count"]
     rotation: int
-    pts_F: np.ndarray
     time_base: float
+    pts_F: np.ndarray
     keys_G: np.ndarray
     key_time_G: np.ndarray
     key_pos_G: np.ndarray
@@ -61,8 +62,19 @@ class _Packet(NamedTuple):
     is_key: bool
 
 
+class _Track(NamedTuple):
+    """What the container says of the video track."""
+
+    packets: list[_Packet]
+    timed: bool  # whether presentation times can number the frames
+    seekable: bool
+    rate: float
+    time_base: float
+    has_audio: bool
+
+
 class _Decoded(NamedTuple):
-    """What the decoder says."""
+    """What the decoder says of it."""
 
     height: int
     width: int
@@ -76,69 +88,83 @@ def scan(path: str) -> VideoIndex:
     """Makes the index: demuxes the file, and decodes it once where time stamps are no guide.
 
     Raises:
-        VideoError: the file cannot be opened, or no frame of it decodes.
+        VideoError: the file cannot be opened, was cut short, or no frame of it decodes.
     """
-    container, stream = open_video(path)
-    with container:
-        packets = list(_packets(container, stream, path))
-        rate = float(stream.average_rate or stream.guessed_rate or 0) or 25.0
-        time_base, has_audio = float(stream.time_base), bool(container.streams.audio)
-        formats = set(container.format.name.split(","))
-        reorders = stream.codec_context.has_b_frames
-        codec = stream.codec_context.codec.canonical_name
-        timed = bool(formats & _TIMED_FORMATS) and codec in _TIMED_CODECS
-        timed = timed and _trustworthy(packets, reorders)
-    keys = [p for p in packets if p.is_key and p.pos is not None]
-    keys = keys if codec in _SEEKING_CODECS else []
-    pts_F = np.sort(np.array([p.pts for p in packets] if timed else [], np.int64))
-    decoded = _decode(path, at_most=1 if timed else None)
-    if timed and decoded.first_pts != pts_F[0]:  # the decoder withholds what comes first
-        timed, pts_F, decoded = False, pts_F[:0], _decode(path)
+    track = _demux(path)
+    pts_F = np.sort(np.array([p.pts for p in track.packets] if track.timed else [], np.int64))
+    decoded = _decode(path, at_most=1 if track.timed else None)
+    if track.timed and decoded.first_pts != pts_F[0]:  # the decoder withholds what comes first
+        pts_F, decoded = pts_F[:0], _decode(path)
+    timed, num_frames, rate = len(pts_F) > 0, decoded.num_frames, track.rate
+    keys = [p for p in track.packets if p.is_key] if track.seekable else []
     if timed:
         num_frames = len(pts_F)
+        numbers = np.searchsorted(pts_F, np.array([p.pts for p in keys], np.int64)).tolist()
         if num_frames > 1:
-            rate = (num_frames - 1) / float((pts_F[-1] - pts_F[0]) * time_base)
-        places = {int(np.searchsorted(pts_F, p.pts)): (p.pts, p.pos) for p in keys}
+            rate = (num_frames - 1) / float((pts_F[-1] - pts_F[0]) * track.time_base)
     else:
-        num_frames = decoded.num_frames
-        matched = len(keys) == len(decoded.keys) and all(p.dts is not None for p in keys)
-        places = (
-            {n: (p.dts, p.pos) for n, p in zip(decoded.keys, keys, strict=True)} if matched else {}
-        )
-    numbers = sorted(places)
-    turned = decoded.rotation % 2 == 1
-    height, width = (decoded.width, decoded.height) if turned else (decoded.height, decoded.width)
+        numbers = decoded.keys if len(decoded.keys) == len(keys) else []
+    # number -> (time to seek to, place where the packet lies); AVI and its like seek by dts
+    places = {
+        number: (p.pts if timed else p.dts, p.pos)
+        for number, p in zip(numbers, keys, strict=False)
+        if p.pos is not None and (timed or p.dts is not None)
+    }
+    keys_G = np.array(sorted(places), np.int64)
+    places_G2 = np.array([places[n] for n in keys_G.tolist()], np.int64).reshape(-1, 2)
+    size = (decoded.height, decoded.width)
+    height, width = size if decoded.rotation % 2 == 0 else size[::-1]
     return VideoIndex(
-        VideoInfo(path, num_frames, rate, height, width, has_audio),
-        "pts" if timed else "count",
-        decoded.rotation,
-        pts_F,
-        time_base,
-        np.array(numbers, np.int64),
-        np.array([places[n][0] for n in numbers], np.int64),
-        np.array([places[n][1] for n in numbers], np.int64),
+        info=VideoInfo(path, num_frames, rate, height, width, track.has_audio),
+        mode="pts" if timed else "count",
+        rotation=decoded.rotation,
+        time_base=track.time_base,
+        pts_F=pts_F,
+        keys_G=keys_G,
+        key_time_G=places_G2[:, 0],
+        key_pos_G=places_G2[:, 1],
     )
 
 
-def _packets(container: Any, stream: Any, path: str) -> Iterator[_Packet]:
-    """The packets that hold a frame to show, in decoding order, up to the first damage."""
-    try:
-        for packet in container.demux(stream):
-            if packet.has_sidedata("encryption_info"):
-                raise VideoError(path, "open", "is encrypted")
-            if packet.size and not packet.is_discard:
-                yield _Packet(packet.pts, packet.dts, packet.pos, packet.is_keyframe)
-    except av.FFmpegError:
-        return
+def _demux(path: str) -> _Track:
+    """Reads all packets of the video track that hold a frame to show, without decoding them."""
+    container, stream = open_video(path)
+    packets, is_whole = [], True
+    with container:
+        with suppress(av.FFmpegError):  # up to the damage; what lies behind it cannot be reached
+            for packet in container.demux(stream):
+                if packet.has_sidedata("encryption_info"):
+                    raise VideoError(path, "open", "is encrypted")
+                if packet.size and not packet.is_discard:
+                    place = (packet.pts, packet.dts, packet.pos, packet.is_keyframe)
+                    packets.append(_Packet(*place))
+                    is_whole = not packet.is_corrupt
+        formats = set(container.format.name.split(","))
+        if not is_whole and "mpegts" not in formats:  # a recording of a broadcast ends anywhere
+            declared = stream.frames or "more"
+            reason = f"was cut short: {len(packets) - 1} of {declared} frames are whole"
+            raise VideoError(path, "decode", reason)
+        codec = stream.codec_context.codec.canonical_name
+        reorders = stream.codec_context.has_b_frames
+        return _Track(
+            packets,
+            bool(formats & _TIMED_FORMATS)
+            and codec in _TIMED_CODECS
+            and _trustworthy([p.pts for p in packets], reorders),
+            codec in _SEEKING_CODECS,
+            float(stream.average_rate or stream.guessed_rate or 0) or 25.0,
+            float(stream.time_base or 0),
+            bool(container.streams.audio),
+        )
 
 
-def _trustworthy(packets: Sequence[_Packet], reorders: bool) -> bool:
-    """Whether presentation times can number the frames."""
-    times = [p.pts for p in packets]
-    if not times or None in times or len(set(times)) < len(times):
+def _trustworthy(times: Sequence[int | None], reorders: bool) -> bool:
+    """Whether presentation times, in order of decoding, can number the frames."""
+    known = [time for time in times if time is not None]
+    if not times or len(set(known)) < len(times):
         return False
     # a writer that knew nothing of reordered frames stored their order of decoding as time
-    return not (reorders and len(times) > 2 and times == sorted(times))  # type: ignore[type-var]
+    return not (reorders and len(known) > 2 and known == sorted(known))
 
 
 def _decode(path: str, at_most: int | None = None) -> _Decoded:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stfw.types import VideoError
-from stfw.video import probe as module
+from stfw.video import container
 from stfw.video.probe import probe
 from stfw.video.writer import write_video
 from tests.coordinate_video import write_coordinate_video
@@ -33,7 +33,7 @@ def test_the_second_look_does_not_open_the_file(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the file was opened again")
 
-    monkeypatch.setattr(module.av, "open", refuse)
+    monkeypatch.setattr(av, "open", refuse)
     second = probe(str(path))
     assert second.info == first.info
     assert np.array_equal(second.pts_F, first.pts_F)
@@ -52,9 +52,12 @@ def test_a_damaged_cache_is_made_anew_and_an_unwritable_one_is_no_error(
 ) -> None:
     path = write_coordinate_video(tmp_path / "a.mp4")
     probe(str(path))
-    (stored,) = cache.rglob("*.npz")
-    stored.write_bytes(b"PK damaged")
-    assert probe(str(path)).info.num_frames == 60
+    (stored,) = cache.rglob("*.index")
+    content = bytearray(stored.read_bytes())
+    content[len(content) // 2] ^= 1
+    for damaged in (b"", b"PK damaged", content):
+        stored.write_bytes(damaged)
+        assert probe(str(path)).info.num_frames == 60
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")
     monkeypatch.setenv("STFW_CACHE", str(blocked))
@@ -108,7 +111,7 @@ def test_a_file_that_claims_too_many_pixels_is_refused_before_decoding(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_coordinate_video(tmp_path / "a.mp4")
-    monkeypatch.setattr(module, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(container, "MAX_PIXELS", 1000)
     with pytest.raises(VideoError, match="64x48 pixels exceed") as caught:
         probe(str(path))
     assert caught.value.kind == "too_large"

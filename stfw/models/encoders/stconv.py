@@ -26,6 +26,7 @@ class StConv(nn.Module):
         pool: ``max`` or ``average``.
         time_kernel: frames that the first convolution spans; odd.
         differences: append ``x[t+1] - x[t]`` (the last frame: 0) to the channels.
+        channels_last: keep maps in memory channel by channel; on CPUs about twice as fast here.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class StConv(nn.Module):
         pool: Literal["max", "average"] = "max",
         time_kernel: int = 3,
         differences: bool = True,
+        channels_last: bool = True,
     ) -> None:
         super().__init__()
         if len(channels) != len(time_pool):
             raise ValueError(f"{len(channels)} channels but {len(time_pool)} time_pool values")
         pooling = nn.MaxPool3d if pool == "max" else nn.AvgPool3d
         self.differences = differences
+        self.memory_format = torch.channels_last_3d if channels_last else torch.contiguous_format
         wide = in_channels * (2 if differences else 1)
         blocks: list[nn.Module] = []
         for number, (width, halve_time) in enumerate(zip(channels, time_pool, strict=True)):
@@ -58,7 +61,7 @@ class StConv(nn.Module):
                 space = 1 if last else 2
                 blocks.append(pooling((2 if halve_time else 1, space, space), ceil_mode=True))
             wide = width
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(*blocks).to(memory_format=self.memory_format)
         self.num_features = wide
 
     def maps(self, x_BCTHW: Tensor) -> Tensor:
@@ -67,7 +70,7 @@ class StConv(nn.Module):
             change_BCTHW = torch.zeros_like(x_BCTHW)
             change_BCTHW[:, :, :-1] = x_BCTHW[:, :, 1:] - x_BCTHW[:, :, :-1]
             x_BCTHW = torch.cat([x_BCTHW, 2 * change_BCTHW], dim=1)
-        return self.blocks(x_BCTHW)
+        return self.blocks(x_BCTHW.contiguous(memory_format=self.memory_format))
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         return self.maps(x_BCTHW).mean(dim=(3, 4)).transpose(1, 2)

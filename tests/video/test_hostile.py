@@ -1,0 +1,178 @@
+"""Files that mislead: odd structures, wrong time stamps, damage, encryption, playlists."""
+
+from __future__ import annotations
+
+import socket
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stfw.types import VideoError
+from stfw.video.decode import decode
+from stfw.video.probe import probe
+from stfw.video.writer import write_video
+from tests.coordinate_video import write_coordinate_video
+from tests.video.exactness import from_the_start, some_frames
+
+HOSTILE = {
+    "open_groups.mp4": ("libx264", {"x264-params": "open-gop=1:keyint=12:bframes=3:scenecut=0"}),
+    "open_groups.ts": ("libx264", {"x264-params": "open-gop=1:keyint=12:bframes=3:scenecut=0"}),
+    "no_key_frames.mp4": ("libx264", {"x264-params": "intra-refresh=1:keyint=12:bframes=0"}),
+    "hidden_frames.webm": (
+        "libvpx",
+        {"auto-alt-ref": "1", "lag-in-frames": "16", "g": "20", "cpu-used": "5", "b": "200k"},
+    ),
+    "mpeg4.mkv": ("mpeg4", {"bf": "2", "g": "12"}),
+    "mpeg2.ts": ("mpeg2video", {"bf": "2", "g": "12"}),
+    "stateful.wmv": ("wmv2", {"g": "12"}),
+}
+
+
+def moving_texture(num_frames: int) -> np.ndarray:
+    """uint8 T 64 96 3: something that a codec cannot predict perfectly."""
+    noise = np.random.default_rng(0).integers(0, 255, (20, 40, 3), np.uint8)
+    scene = noise.repeat(8, axis=0).repeat(8, axis=1)
+    return np.stack([scene[2 * t % 90 :][:64, 3 * t % 200 :][:, :96] for t in range(num_frames)])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_structures_are_exact(name: str, tmp_path: Path) -> None:
+    codec, options = HOSTILE[name]
+    path = tmp_path / name
+    write_video(path, moving_texture(60), 25, codec=codec, options=options)
+    want_FHWC = from_the_start(path)
+    index = probe(str(path))
+    assert index.info.num_frames == len(want_FHWC) == 60
+    for frames in some_frames(60, np.arange(0, 60, 12)):
+        np.testing.assert_array_equal(decode(index, frames), want_FHWC[frames], err_msg=str(frames))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_time_stamps_in_order_of_decoding_are_not_believed(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"wrong_times.{suffix}"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"g": "12", "bf": "2"})
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        packets = []
+        for number, frame_HWC in enumerate(moving_texture(40)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_HWC), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            packets += video.encode(frame)
+        for number, packet in enumerate(packets + video.encode()):
+            packet.pts = packet.dts = number
+            container.mux(packet)
+    want_FHWC = from_the_start(path)
+    np.testing.assert_array_equal(decode(probe(str(path)), np.arange(40)), want_FHWC)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("shift", [2500, -40])
+def test_a_late_or_early_start_moves_no_frame(suffix: str, shift: int, tmp_path: Path) -> None:
+    source = write_coordinate_video(tmp_path / "source.mp4", num_b_frames=2)
+    path = tmp_path / f"shifted.{suffix}"
+    with av.open(str(source)) as reading, av.open(str(path), "w") as writing:
+        video = writing.add_stream_from_template(reading.streams.video[0])
+        for packet in reading.demux(video=0):
+            if packet.size:
+                moved = round(shift / 25 / packet.time_base)
+                packet.pts, packet.dts = packet.pts + moved, packet.dts + moved
+                packet.stream = video
+                writing.mux(packet)
+    want_FHWC = from_the_start(path)
+    index = probe(str(path))
+    assert index.info.num_frames == len(want_FHWC)
+    for frames in some_frames(len(want_FHWC), index.keys_G):
+        np.testing.assert_array_equal(decode(index, frames), want_FHWC[frames])
+
+
+def test_a_change_of_size_keeps_the_first_size(tmp_path: Path) -> None:
+    parts = []
+    for number, (height, width) in enumerate([(48, 64), (72, 96)]):
+        part = tmp_path / f"part{number}.ts"
+        write_video(part, np.full((10, height, width, 3), 100 + 100 * number, np.uint8), 25)
+        parts.append(part.read_bytes())
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(parts))
+    index = probe(str(path))
+    frames_FHWC = decode(index, np.arange(index.info.num_frames))
+    assert frames_FHWC.shape == (20, 48, 64, 3)
+    assert abs(int(frames_FHWC[0].mean()) - 100) < 5
+    assert abs(int(frames_FHWC[-1].mean()) - 200) < 5
+
+
+def test_a_damaged_frame_is_an_error_and_the_others_are_exact(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mp4"
+    write_video(path, moving_texture(60), 25, options={"g": "10"})
+    want_FHWC = from_the_start(path)
+    index = probe(str(path))
+    content = bytearray(path.read_bytes())
+    begin, end = int(index.key_pos_G[2]), int(index.key_pos_G[3])
+    content[begin:end] = np.random.default_rng(0).bytes(end - begin)
+    path.write_bytes(content)
+    index = probe(str(path))
+    with pytest.raises(VideoError) as caught:
+        decode(index, np.arange(20, 30))
+    assert caught.value.kind == "decode"
+    assert str(path) in str(caught.value)
+    np.testing.assert_array_equal(decode(index, np.arange(40, 50)), want_FHWC[40:50])
+    for number in range(60):  # an error or the truth, never something else
+        try:
+            frame_HWC = decode(index, np.array([number]))[0]
+        except VideoError:
+            continue
+        np.testing.assert_array_equal(frame_HWC, want_FHWC[number], err_msg=str(number))
+
+
+def test_an_encrypted_file_says_so(shared_videos: Path) -> None:
+    with pytest.raises(VideoError, match="encrypted"):
+        probe(str(shared_videos / "odd/mp4__testdata__cbcs.mp4"))
+
+
+@pytest.mark.parametrize("part", [0.5, 0.8])
+def test_a_file_cut_short_is_no_shorter_video(part: float, tmp_path: Path) -> None:
+    path = tmp_path / "cut.avi"
+    write_video(path, moving_texture(60), 25, codec="mpeg4")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    with pytest.raises(VideoError, match="cut short") as caught:
+        probe(str(path))
+    assert caught.value.kind == "decode"
+
+
+def test_a_file_that_shrank_after_it_was_indexed_is_no_shorter_video(tmp_path: Path) -> None:
+    path = write_coordinate_video(tmp_path / "whole.mkv")
+    index = probe(str(path))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(VideoError, match="does not decode"):
+        decode(index, np.array([0, 59]))
+
+
+def test_a_playlist_reaches_no_network(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        path = tmp_path / "list.m3u8"
+        path.write_text(
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n"
+        )
+        for name in (str(path), address):
+            with pytest.raises(VideoError):
+                probe(name)
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_a_picture_of_a_quarter_gigapixel_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.avi"
+    write_video(path, np.zeros((1, 64, 64, 3), np.uint8), 1, codec="mjpeg", pixel_format="yuvj420p")
+    content = bytearray(path.read_bytes())
+    header = content.index(b"strf") + 12  # width and height of the container
+    content[header : header + 8] = (16000).to_bytes(4, "little") * 2
+    picture = content.index(b"\xff\xc0") + 5  # rows and columns of the JPEG itself
+    content[picture : picture + 4] = (16000).to_bytes(2, "big") * 2
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match="16000x16000") as caught:
+        probe(str(path))
+    assert caught.value.kind == "too_large"
