@@ -13,7 +13,6 @@ SILENCED = (
     r".*smaller than the logging interval.*",  # metrics.csv has a row per epoch
     r".*isinstance\(treespec, LeafSpec\).*",  # inside Lightning
     r".*`LeafSpec` is deprecated.*",  # inside Lightning
-    r".*recommended to use `self.log.*sync_dist=True`.*",  # torchmetrics sums over ranks itself
     r".*lr_scheduler\.step\(\)` before `optimizer\.step\(\).*",  # after a resume
 )
 

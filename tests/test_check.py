@@ -33,7 +33,8 @@ def test_every_mistake_is_told_at_once() -> None:
 def test_a_misspelt_argument_gets_the_nearest_name() -> None:
     told = mistakes("encoder=c3d", "+encoder.dropuot=0.1")
     assert told == (
-        "encoder.dropuot: stfw.models.encoders.c3d.C3D has no such argument; did you mean 'dropout'?"
+        "encoder.dropuot: stfw.models.encoders.c3d.C3D has no such argument; "
+        "did you mean 'dropout'?"
     )
 
 
@@ -100,7 +101,7 @@ DANGEROUS = [
 
 @pytest.mark.parametrize("name", DANGEROUS)
 def test_what_a_config_may_not_call_is_refused_before_the_call(name: str) -> None:
-    with pytest.raises(UserError, match="STFW_TARGETS|nothing to import"):
+    with pytest.raises(UserError, match=r"STFW_TARGETS|nothing to import"):
         resolve_target(name)
 
 

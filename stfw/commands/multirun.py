@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> None:
 
 def job(cfg: DictConfig) -> None:
     """One run of the sweep, in the folder that a single run would have."""
-    from stfw.commands.train import train
+    from stfw.commands.run import train
 
     chosen = HydraConfig.get()
     overrides = [str(text) for text in chosen.overrides.task]

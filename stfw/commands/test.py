@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, check
 from stfw.commands.resume import is_rank_zero
-from stfw.commands.train import check_data, result_line, scores
+from stfw.commands.run import check_data, result_line, scores
 from stfw.types import UserError, Views, nearest
 
 

@@ -100,7 +100,7 @@ def render(scene: Scene) -> np.ndarray:
 
 
 def sing(sound: str, num_seconds: float, generator: np.random.Generator) -> np.ndarray:
-    """The sound of a clip: float32 samples in -1..1 at ``SAMPLE_RATE``; pitch, loudness, noise vary."""
+    """The sound of a clip, float32 samples in -1..1; pitch, loudness and noise vary."""
     t_L = np.arange(round(num_seconds * SAMPLE_RATE)) / SAMPLE_RATE
     share_L = t_L / num_seconds
     base = generator.uniform(250, 600)  # Hz

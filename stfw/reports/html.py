@@ -8,13 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
-class Safe(str):
-    """HTML that is ready to stand in the page; any other text is escaped."""
-
-
 def escape(value: Any) -> str:
-    """Text for the page, in elements and in attributes; ``Safe`` passes as it is."""
-    return value if isinstance(value, Safe) else html.escape(str(value))
+    """Text for the page, in elements and in attributes."""
+    return html.escape(str(value))
 
 
 def paragraph(text: Any, kind: str = "") -> str:
@@ -30,8 +26,8 @@ def table(
     def line(cells: Sequence[Any], tag: str) -> str:
         scope = "col" if tag == "th" else "row"
         first = f'<th scope="{scope}">{escape(cells[0])}</th>'
-        scoped = ' scope="col"' if tag == "th" else ""
-        return f"<tr>{first}{''.join(f'<{tag}{scoped}>{escape(c)}</{tag}>' for c in cells[1:])}</tr>"
+        others = "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells[1:])
+        return f"<tr>{first}{others}</tr>"
 
     body, end = "".join(line(row, "td") for row in rows), "".join(line(row, "td") for row in foot)
     end = f"<tfoot>{end}</tfoot>" if end else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def picture(draw: Callable[[Figure, Theme], None], size: tuple[float, float], al
 
 
 def curves(
-    epoch_E: Sequence[float], lines: dict[str, Sequence[float]], title: str, share: bool = False
+    epoch_E: Sequence[float], lines: Mapping[str, Sequence[float]], title: str, share: bool = False
 ) -> Callable[[Figure, Theme], None]:
     """Draws lines over epochs; ``share`` is for values in 0..1."""
 
@@ -71,7 +71,7 @@ def curves(
             shown = np.where(np.isfinite(values), values, np.nan)
             marker = "o" if len(epoch_E) < 16 else None
             axes.plot(epoch_E, shown, color=colour, marker=marker, markersize=3.5, label=name)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.margins(y=0.08)
         if share:
@@ -96,6 +96,7 @@ def confusion(counts_KK: np.ndarray, classes: Sequence[str]) -> Callable[[Figure
         share_KK = counts_KK / np.maximum(counts_KK.sum(1, keepdims=True), 1)
         axes = _axes(figure, theme)
         axes.grid(False)
+        axes.spines[:].set_visible(True)
         axes.imshow(_cells(share_KK, theme), interpolation="nearest", aspect="equal")
         every = -(-num_classes // MAX_LABELS)
         shown = range(0, num_classes, every)
@@ -103,8 +104,6 @@ def confusion(counts_KK: np.ndarray, classes: Sequence[str]) -> Callable[[Figure
         size = 8 if num_classes <= MAX_LABELS else 6.5
         axes.set_xticks(shown, names, rotation=90 if num_classes > 3 else 0, fontsize=size)
         axes.set_yticks(shown, names, fontsize=size)
-        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-            label.set_parse_math(False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         if num_classes <= MAX_NUMBERS:
@@ -147,16 +146,15 @@ def _axes(figure: Figure, theme: Theme) -> Axes:
     return axes
 
 
-def _svg(
-    draw: Callable[[Figure, Theme], None], size: tuple[float, float], theme: Theme
-) -> str:
+def _svg(draw: Callable[[Figure, Theme], None], size: tuple[float, float], theme: Theme) -> str:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none",  # letters stay letters: small, sharp, and of any alphabet
         "svg.hashsalt": "stfw",  # the same run gives the same page
+        "text.parse_math": False,  # a class may have a dollar in its name
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans", "Helvetica", "Arial", "sans-serif"],
         "font.size": 9,

@@ -154,8 +154,8 @@ def _predictions(path: Path) -> Predictions:
                 raise ValueError(f"label {label}, predicted {predicted} of {len(scores)} classes")
             ids.append(row[columns["video_id"]])
             paths.append(row[columns["path"]] if "path" in columns else "")
-            score, true = float(row[scores[predicted]]), float(row[scores[label]])
-            numbers.append((label, predicted, *(x if math.isfinite(x) else 0 for x in (score, true))))
+            shown = (float(row[scores[place]]) for place in (predicted, label))
+            numbers.append((label, predicted, *(x if math.isfinite(x) else 0.0 for x in shown)))
     if not numbers:
         raise ValueError("it has no rows")
     label_B, predicted_B, score_B, true_B = np.array(numbers, np.float64).T

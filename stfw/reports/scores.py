@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def confusion_KK(labels_B: np.ndarray, predicted_B: np.ndarray, num_classes: int) -> np.ndarray:
+def confusion_KK(  # noqa: N802 - the shape of what it returns
+    labels_B: np.ndarray, predicted_B: np.ndarray, num_classes: int
+) -> np.ndarray:
     """Counts of (true class, predicted class).
 
     Args:

@@ -131,10 +131,10 @@ class Classification(pl.LightningModule):
         values = {f"{split}/loss": loss.compute(), **scores.compute()}
         loss.reset()
         scores.reset()
-        self.log_dict(values)
+        self.log_dict(values, sync_dist=True)  # equal on every rank already
         shown = f"{split}/top1"
         if split == "val" and shown in values:
-            self.log("val_top1", values[shown], prog_bar=True, logger=False)
+            self.log("val_top1", values[shown], prog_bar=True, logger=False, sync_dist=True)
 
 
 def _scores(

@@ -55,7 +55,7 @@ def test_a_malicious_pickle_does_not_run(tmp_path: Path) -> None:
 
     path = tmp_path / "evil.ckpt"
     torch.save({"state_dict": Bomb()}, path)
-    with pytest.raises(UserError, match="cannot be trusted|can be trusted"):
+    with pytest.raises(UserError, match="can be trusted"):
         checkpoint_io.load(path)
     path.write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(UserError):
@@ -76,7 +76,8 @@ from stfw.runs import checkpoint_io
 from stfw.types import UserError
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    checkpoint_io.save({{"state_dict": {{"network.w": torch.zeros(1_000_000)}}}}, Path({str(path)!r}))
+    content = {{"state_dict": {{"network.w": torch.zeros(1_000_000)}}}}
+    checkpoint_io.save(content, Path({str(path)!r}))
 except UserError as error:
     print(error); sys.exit(7)
 """

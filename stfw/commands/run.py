@@ -1,0 +1,228 @@
+"""One run: check, train, test, report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from stfw.assemble import (
+    Build,
+    assemble_data,
+    assemble_network,
+    assemble_task,
+    assemble_trainer,
+    check,
+)
+from stfw.commands.resume import choose_run, is_rank_zero
+from stfw.config import Composed, to_plain
+from stfw.runs import directory, fingerprint
+from stfw.runs.directory import RunDir
+from stfw.types import Record, UserError
+
+
+@dataclass
+class Setup:
+    """Everything of a run that stands before its first step."""
+
+    cfg: DictConfig
+    run: RunDir
+    data: Any
+    task: Any
+    trainer: Any
+    checkpoint: Path | None  # to go on from
+
+
+def train(composed: Composed) -> str:
+    """Trains, tests, reports. Returns the result line."""
+    cfg = composed.cfg
+    check(cfg)
+    import pytorch_lightning as pl  # heavy, and not before the config is known to be right
+
+    from stfw.logs import quiet
+
+    quiet()
+    pl.seed_everything(cfg.seed, verbose=False)
+    data = assemble_data(cfg, Build())
+    check_data(data.splits, data.reader.classes)
+    check_devices(cfg)
+    if cfg.name is None:
+        cfg.name = f"{composed.choices['model']}_{composed.choices['data']}"
+    run, checkpoint = choose_run(cfg)
+    cfg.output_dir = str(run.path)
+    try:
+        setup = prepare(composed, run, data, checkpoint)
+    except BaseException as error:
+        close(run, error)
+        raise
+    try:
+        setup.trainer.fit(setup.task, setup.data, ckpt_path=setup.checkpoint, weights_only=True)
+        if setup.trainer.interrupted:
+            raise KeyboardInterrupt
+        metrics = scores(setup.trainer, "val/")
+        if cfg.test:
+            best = setup.trainer.checkpoint_callbacks[0].best_model_path or None
+            setup.trainer.test(
+                setup.task, setup.data, ckpt_path=best, weights_only=True, verbose=False
+            )
+            metrics |= scores(setup.trainer, "test/")
+    except BaseException as error:
+        close(run, error)
+        raise
+    finally:
+        finish_loggers(setup.trainer)
+    if setup.trainer.is_global_zero:
+        run.update(
+            metrics=metrics,
+            timings=timings(setup.trainer),
+            status="finished",
+            reason=None,
+            ended=now(),
+        )
+        if cfg.test:
+            from stfw.reports.page import write_report
+
+            print(f"report {write_report(run.path)}")
+    return result_line(metrics, run.path)
+
+
+def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None) -> Setup:
+    """Builds network, task and trainer; prints and stores the plan."""
+    from stfw.commands.plan import describe_data, make_plan, show
+    from stfw.runs.checkpoint_io import SafeCheckpointIO
+    from stfw.runs.weights import init_from
+
+    cfg, build = composed.cfg, Build()
+    classes = data.reader.classes
+    network = assemble_network(cfg, build, len(classes))
+    console = Console(highlight=False)
+    plain = to_plain(cfg)
+    note = init_from(network, cfg.init_from) if cfg.init_from and checkpoint is None else None
+    task = assemble_task(cfg, build, network, classes)
+    task.checkpoint_extra = {"config": plain, "classes": list(classes), "choices": composed.choices}
+    trainer = assemble_trainer(cfg, build, [], [SafeCheckpointIO()])
+    share_cores(trainer, data.num_workers)
+    if is_rank_zero():
+        plan = make_plan(
+            cfg,
+            composed.choices,
+            network,
+            len(data.splits["train"]),
+            data.loader.batch_size,
+            trainer.world_size,
+        )
+        described = describe_data(data)
+        directory.write_text(run.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
+        directory.write_text(
+            run.path / "overrides.txt", "".join(f"{text}\n" for text in composed.overrides)
+        )
+        run.update(
+            name=cfg.name,
+            command=directory.command_line(),
+            status="running",
+            reason=None,
+            started=run.read().get("started", now()),
+            config_fingerprint=fingerprint.of_config(plain),
+            summary=plan,
+            classes=list(classes),
+            data=described,
+            **directory.environment(),
+        )
+        show(plan, described, console)
+        if note:
+            console.print(f"weights: {note}")
+        if checkpoint is not None:
+            console.print(f"going on from {checkpoint}")
+        console.print(f"run {run.path}", soft_wrap=True)
+    return Setup(cfg, run, data, task, trainer, checkpoint)
+
+
+def share_cores(trainer: Any, num_workers: int) -> None:
+    """On a CPU the model's threads take the cores that loading leaves.
+
+    Threads beyond the cores wait for each other: on two cores they cost more than half the speed.
+    """
+    import torch
+
+    from stfw.data.datamodule import num_cores
+
+    if trainer.strategy.root_device.type == "cpu":
+        local = max(1, trainer.num_devices)
+        torch.set_num_threads(max(1, num_cores() // local - num_workers))
+
+
+def check_data(splits: dict[str, list[Record]], classes: list[str]) -> None:
+    """Refuses data that no run can learn from.
+
+    Raises:
+        UserError: one class only, or an empty split.
+    """
+    if len(classes) < 2:
+        raise UserError(
+            f"the data have one class only ({', '.join(classes)}); a classifier needs at least two"
+        )
+    for split, records in splits.items():
+        if not records:
+            raise UserError(f"the {split} split is empty; give it videos or change the fractions")
+
+
+def check_devices(cfg: DictConfig) -> None:
+    """Refuses a trainer that asks for hardware that is not there, in one sentence.
+
+    Raises:
+        UserError: names the accelerator.
+    """
+    import torch
+
+    if cfg.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise UserError(
+            f"trainer.accelerator={cfg.trainer.accelerator}: torch sees no GPU here; "
+            "use trainer=cpu, or see stfw doctor"
+        )
+
+
+def scores(trainer: Any, prefix: str) -> dict[str, float]:
+    """The trainer's last metrics whose name begins with ``prefix``."""
+    return {
+        name: round(float(value), 6)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(prefix)
+    }
+
+
+def timings(trainer: Any) -> dict[str, float]:
+    """Seconds by stage, where the timings callback was kept."""
+    from stfw.callbacks.timings import Timings
+
+    return next((c.summary() for c in trainer.callbacks if isinstance(c, Timings)), {})
+
+
+def result_line(metrics: dict[str, float], path: Path) -> str:
+    """``test/top1 0.934  runs/...``"""
+    name = next((n for n in ("test/top1", "val/top1") if n in metrics), None)
+    score = f"{name} {metrics[name]:.3f}  " if name else ""
+    shown = os.path.relpath(path)
+    return f"{score}{path if shown.startswith('..') else shown}"
+
+
+def close(run: RunDir, error: BaseException) -> None:
+    """Writes how a run ended early."""
+    if not is_rank_zero() or not run.path.is_dir():
+        return
+    stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+    reason = " ".join(str(error).split()) or type(error).__name__
+    run.update(status="interrupted" if stopped else "failed", reason=reason[:500], ended=now())
+
+
+def finish_loggers(trainer: Any) -> None:
+    for logger in trainer.loggers:
+        logger.finalize("success")
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
