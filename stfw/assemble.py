@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from stfw.check import Check
-from stfw.types import UserError
+from stfw.types import UserError, Views
 
 LOADER_KEYS = (
     "batch_size",
@@ -154,6 +154,7 @@ def check(cfg: DictConfig) -> None:
     if cfg.output_dir is None:  # chosen when the run begins
         cfg = copy.deepcopy(cfg)
         cfg.output_dir = "runs"
+    Views.parse(cfg.views)
     dry = Check()
     for name, hint in ROOT_HINTS.items():
         dry.expect(cfg, name, hint)

@@ -167,7 +167,7 @@ class Views:
         """
         match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", str(text))
         if match is None:
-            raise UserError(f"views={text!r} is not <clips>x<crops>; write for example views=10x3")
+            raise UserError(f"views={text} is not <clips>x<crops>; write for example views=10x3")
         num_clips, num_crops = int(match[1]), int(match[2])
         if num_crops not in (1, 3):
             raise UserError(f"views={text}: {num_crops} crops are not known; use 1 (centre) or 3")

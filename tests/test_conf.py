@@ -16,7 +16,16 @@ NEEDS = {
 }
 OPTIONS = [(group, option) for group, options in groups(conf_dir()).items() for option in options]
 # facts that more than one part shares; every other value stands where it is used
-SHARED_FACTS = ("clip.", "views", "streams.", "trainer.max_epochs", "output_dir", "name")
+SHARED_FACTS = (
+    "clip.",
+    "views",
+    "streams.",
+    "trainer.max_epochs",
+    "output_dir",
+    "runs_dir",
+    "name",
+    "now:",
+)
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=lambda value: str(value))

@@ -28,7 +28,7 @@ class MetricsCsv(Checkpoint):
         self.path = Path(path)
         self.rows: list[dict[str, str]] = []
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero and self.path.is_file():
             with self.path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))

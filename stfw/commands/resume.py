@@ -26,21 +26,22 @@ FREE_ON_RESUME = (
 HELD_ON_RESUME = ("clip", "streams", "encoder", "aggregator", "fusion", "head", "optimizer", "data")
 
 
-def choose_run(cfg: DictConfig) -> tuple[RunDir, Path | None]:
-    """The run's folder, new or old, and the checkpoint to go on from.
+def find_start(cfg: DictConfig) -> tuple[RunDir | None, Path | None]:
+    """The run to go on with and its checkpoint; writes nothing.
 
-    Rank 0 chooses; processes that it starts read its choice from the environment, and processes
-    started by torchrun or SLURM write nothing.
+    Raises:
+        UserError: ``resume`` or ``init_from`` names nothing, or something else than this run.
     """
+    if cfg.init_from is not None and not Path(cfg.init_from).expanduser().is_file():
+        find_checkpoint(cfg.init_from)
     told = os.environ.get("STFW_RUN_DIR")
-    if told and not is_rank_zero():
+    if told and not is_rank_zero():  # started by rank 0, which has chosen
         resume = os.environ.get("STFW_RESUME")
         return RunDir(Path(told)), Path(resume) if resume else None
     run, checkpoint = None, None
     if cfg.resume == "auto":
-        found = find_resume(
-            cfg.runs_dir, cfg.name, cfg.output_dir, fingerprint.of_config(to_plain(cfg))
-        )
+        kind = fingerprint.of_config(to_plain(cfg))
+        found = find_resume(cfg.runs_dir, cfg.name, cfg.output_dir, kind)
         if found is not None:
             run = RunDir(found.resolve())
             try:
@@ -50,19 +51,25 @@ def choose_run(cfg: DictConfig) -> tuple[RunDir, Path | None]:
     elif cfg.resume is not None:
         checkpoint = find_checkpoint(cfg.resume, prefer="last")
         folder = checkpoint.parent.parent
-        run = RunDir(folder.resolve()) if (folder / "run.json").is_file() else None
-        if cfg.output_dir is not None:
-            run = None
+        if cfg.output_dir is None and (folder / "run.json").is_file():
+            run = RunDir(folder.resolve())
     if checkpoint is not None:
         check_resume(cfg, checkpoint)
-    if run is None and is_rank_zero():
-        run = directory.create(cfg.runs_dir, cfg.name, cfg.output_dir)
-    elif run is None:
-        run = RunDir(Path(cfg.output_dir or cfg.runs_dir))
-    if is_rank_zero():
-        os.environ["STFW_RUN_DIR"] = str(run.path)
-        os.environ["STFW_RESUME"] = str(checkpoint or "")
     return run, checkpoint
+
+
+def choose_folder(cfg: DictConfig, old: RunDir | None, checkpoint: Path | None) -> RunDir:
+    """The run's folder: the old one, or a new one that rank 0 makes.
+
+    Processes that rank 0 starts read its choice from the environment; those that torchrun or
+    SLURM start write nothing.
+    """
+    if not is_rank_zero():
+        return old or RunDir(Path(cfg.output_dir or cfg.runs_dir))
+    run = old or directory.create(cfg.runs_dir, cfg.name, cfg.output_dir)
+    os.environ["STFW_RUN_DIR"] = str(run.path)
+    os.environ["STFW_RESUME"] = str(checkpoint or "")
+    return run
 
 
 def check_resume(cfg: DictConfig, checkpoint: Path) -> None:

@@ -19,7 +19,7 @@ from stfw.assemble import (
     assemble_trainer,
     check,
 )
-from stfw.commands.resume import choose_run, is_rank_zero
+from stfw.commands.resume import choose_folder, find_start, is_rank_zero
 from stfw.config import Composed, to_plain
 from stfw.runs import directory, fingerprint
 from stfw.runs.directory import RunDir
@@ -48,12 +48,14 @@ def train(composed: Composed) -> str:
 
     quiet()
     pl.seed_everything(cfg.seed, verbose=False)
-    data = assemble_data(cfg, Build())
-    check_data(data.splits, data.reader.classes)
-    check_devices(cfg)
     if cfg.name is None:
         cfg.name = f"{composed.choices['model']}_{composed.choices['data']}"
-    run, checkpoint = choose_run(cfg)
+    # everything that may be wrong is looked at before anything is written
+    check_devices(cfg)
+    old, checkpoint = find_start(cfg)
+    data = assemble_data(cfg, Build())
+    check_data(data.splits, data.reader.classes)
+    run = choose_folder(cfg, old, checkpoint)
     cfg.output_dir = str(run.path)
     try:
         setup = prepare(composed, run, data, checkpoint)
@@ -84,10 +86,9 @@ def train(composed: Composed) -> str:
             reason=None,
             ended=now(),
         )
-        if cfg.test:
-            from stfw.reports.page import write_report
+        from stfw.reports.page import write_report
 
-            print(f"report {write_report(run.path)}")
+        print(f"report {write_report(run.path)}")
     return result_line(metrics, run.path)
 
 
@@ -100,7 +101,7 @@ def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None)
     cfg, build = composed.cfg, Build()
     classes = data.reader.classes
     network = assemble_network(cfg, build, len(classes))
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     plain = to_plain(cfg)
     note = init_from(network, cfg.init_from) if cfg.init_from and checkpoint is None else None
     task = assemble_task(cfg, build, network, classes)
@@ -138,7 +139,7 @@ def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None)
             console.print(f"weights: {note}")
         if checkpoint is not None:
             console.print(f"going on from {checkpoint}")
-        console.print(f"run {run.path}", soft_wrap=True)
+        console.print(f"run {run.path}")
     return Setup(cfg, run, data, task, trainer, checkpoint)
 
 

@@ -9,12 +9,12 @@ from typing import Literal
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
 
 from stfw.data.batches import EvalBatches, TrainBatches
-from stfw.data.dataset import VideoDataset, collate
+from stfw.data.dataset import VideoDataset
+from stfw.data.loader import Guarded, VideoLoader, collate_or_error
 from stfw.transforms.clip import ClipTransform
-from stfw.types import Batch, Reader, Record, Sampler, Split, UserError
+from stfw.types import Reader, Record, Sampler, Split, UserError
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -89,20 +89,20 @@ class VideoDataModule(pl.LightningDataModule):
         transform = self.transform if split == "train" else None
         return VideoDataset(self.splits[split], self.sampler, transform, self.short_side, self.seed)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> VideoLoader:
         dataset, (rank, world_size) = self.dataset("train"), self._place()
         return self._load(
             dataset,
             TrainBatches(len(dataset), self.loader.batch_size, self.seed, rank, world_size),
         )
 
-    def val_dataloader(self) -> DataLoader[Batch]:
+    def val_dataloader(self) -> VideoLoader:
         return self._evaluate("val")
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> VideoLoader:
         return self._evaluate("test")
 
-    def _evaluate(self, split: Split) -> DataLoader[Batch]:
+    def _evaluate(self, split: Split) -> VideoLoader:
         dataset, (rank, world_size) = self.dataset(split), self._place()
         return self._load(
             dataset, EvalBatches(len(dataset), self.loader.eval_batch_size, rank, world_size)
@@ -114,15 +114,13 @@ class VideoDataModule(pl.LightningDataModule):
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _load(
-        self, dataset: VideoDataset, batches: TrainBatches | EvalBatches
-    ) -> DataLoader[Batch]:
+    def _load(self, dataset: VideoDataset, batches: TrainBatches | EvalBatches) -> VideoLoader:
         num_workers = self.num_workers
         parallel = num_workers > 0
-        return DataLoader(
-            dataset,
+        return VideoLoader(
+            Guarded(dataset),
             batch_sampler=batches,  # type: ignore[arg-type]  # items are triples, not ints
-            collate_fn=collate,
+            collate_fn=collate_or_error,
             num_workers=num_workers,
             persistent_workers=parallel,
             prefetch_factor=self.loader.prefetch_factor if parallel else None,

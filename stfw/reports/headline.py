@@ -62,7 +62,8 @@ def _results(run: Run) -> str:
         facts.append(f"{num_right} of {len(predictions)} videos right")
         facts.append(f"95% interval {100 * low:.1f} to {percent(high)}")
     if views:
-        facts.append(f"views {views}: clips × crops of each video, their probabilities averaged")
+        mean = "" if views == "1x1" else ", their probabilities averaged"
+        facts.append(f"views {views}, clips × crops of each video{mean}")
     return text + paragraph(" · ".join(facts), "soft") if facts else text
 
 

@@ -40,7 +40,8 @@ def notes(run: Run) -> list[str]:
 def _ending(run: Run) -> Iterator[str]:
     status, reason = run.record.get("status"), run.record.get("reason")
     if status and status != "finished":
-        yield f"The run is {status}{f': {reason}' if reason else ''}."
+        said = {"failed": "failed", "interrupted": "was interrupted", "running": "has not ended"}
+        yield f"The run {said.get(str(status), f'is {status}')}{f': {reason}' if reason else ''}."
     if run.num_bad:
         yield f"{run.num_bad} samples could not be read; bad_samples.jsonl names them."
 
@@ -85,7 +86,7 @@ def _training(run: Run) -> Iterator[str]:
     if val and val[-1][0] > (1 + MUCH_WORSE) * min(val)[0]:
         yield (
             f"The validation loss was lowest after epoch {min(val)[1]:.0f} ({min(val)[0]:.3g}) "
-            f"and rose to {val[-1][0]:.3g}: the network was learning the training videos by heart."
+            f"and rose to {val[-1][0]:.3g}: a sign of overfitting."
         )
     wait, fit = run.number("timings", "wait_sec"), run.number("timings", "fit_sec")
     if wait and fit and wait > MUCH_WAITING * fit:

@@ -27,6 +27,7 @@ class Theme:
     """Colours of a picture; the lines are told apart by colour-blind eyes too."""
 
     ink: str
+    strong: str
     grid: str
     surface: str
     right: str
@@ -34,9 +35,9 @@ class Theme:
     lines: tuple[str, str, str]
 
 
-LIGHT = Theme("#565c66", "#e4e6ea", "#ffffff", "#2c6e9b", "#c2571a",
+LIGHT = Theme("#565c66", "#22262c", "#e4e6ea", "#ffffff", "#2c6e9b", "#c2571a",
               ("#2c6e9b", "#c2571a", "#7a6aa8"))  # fmt: skip
-DARK = Theme("#a9b0bb", "#30353d", "#1b1e23", "#5aa5d6", "#e58a4f",
+DARK = Theme("#a9b0bb", "#e3e6ea", "#30353d", "#1b1e23", "#5aa5d6", "#e58a4f",
              ("#6db3e0", "#e89a62", "#a99bd6"))  # fmt: skip
 
 
@@ -67,10 +68,13 @@ def curves(
         axes = _axes(figure, theme)
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
-        for (name, values), colour in zip(lines.items(), theme.lines, strict=False):
+        styles = zip(lines.items(), theme.lines, ("-", "-", "--"), strict=False)
+        for (name, values), colour, style in styles:  # dashed: the line beneath shows through
             shown = np.where(np.isfinite(values), values, np.nan)
             marker = "o" if len(epoch_E) < 16 else None
-            axes.plot(epoch_E, shown, color=colour, marker=marker, markersize=3.5, label=name)
+            axes.plot(
+                epoch_E, shown, style, color=colour, marker=marker, markersize=3.5, label=name
+            )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.margins(y=0.08)
@@ -109,7 +113,7 @@ def confusion(counts_KK: np.ndarray, classes: Sequence[str]) -> Callable[[Figure
         if num_classes <= MAX_NUMBERS:
             for (row, column), share in np.ndenumerate(share_KK):
                 if counts_KK[row, column]:
-                    colour = theme.surface if share > 0.55 else theme.ink
+                    colour = theme.surface if share > 0.65 else theme.strong
                     axes.text(column, row, f"{100 * share:.0f}", color=colour,
                               ha="center", va="center", fontsize=8)  # fmt: skip
 

@@ -50,7 +50,7 @@ def test_several_clips_of_one_view_span_the_video() -> None:
     [
         ({"num_frames": 0}, r"clip\.num_frames=0"),
         ({"num_frames": 8, "short_side": 100, "crop_size": 112}, r"crop_size=112.*short_side=100"),
-        ({"num_frames": 8, "views": "3"}, "views='3' is not <clips>x<crops>"),
+        ({"num_frames": 8, "views": "3"}, "views=3 is not <clips>x<crops>"),
         ({"num_frames": 8, "views": "3x7"}, "7 crops are not known"),
     ],
 )
