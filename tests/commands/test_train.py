@@ -117,7 +117,7 @@ def test_resume_auto_finds_the_unfinished_run_of_the_same_kind(
     assert len(list((tmp_path / "runs" / "x").iterdir())) == 3
     status, told, _ = stfw("train", *common, "resume=auto")
     assert status == 0
-    assert f"going on from {first}" in told
+    assert first.name in told.split("going on from")[1]
     assert len(list((tmp_path / "runs" / "x").iterdir())) == 3
 
 
