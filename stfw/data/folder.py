@@ -1,33 +1,44 @@
-"""A folder per class, with or without ``train/``, ``val/``, ``test/`` above."""
+"""A folder per class, or train/, val/, test/ with a folder per class in each."""
 
 from __future__ import annotations
 
-import csv
-from functools import cached_property
+import os
 from pathlib import Path
 
-from stfw.data.splits import SPLITS, Divided, check_no_group_leak, list_videos, split_records
+import numpy as np
+
+from stfw.data.splits import (
+    SPLIT_NAMES,
+    complete_splits,
+    existing_folder,
+    find_videos,
+    subfolders,
+)
+from stfw.data.table import read_rows
 from stfw.types import Record, Split, UserError, nearest
 
 
 class Folder:
-    """Videos in ``<root>/<class>/...`` or ``<root>/<train|val|test>/<class>/...``.
+    """Videos at any depth below one folder per class; the folder's name is the class.
 
-    Without split folders the videos are divided by ``val_fraction`` and ``test_fraction``, evenly
-    per class. With a ``train`` folder that lacks ``val`` or ``test``, the missing ones are taken
-    from ``train`` by the same fractions.
+    Where ``root`` holds ``train/`` (and ``val/``, ``test/``) with the class folders in each, those
+    are the splits, and all must hold the same classes. Without ``val/`` a part of the training
+    videos validates; without ``test/`` the validation videos also test, and a warning says so.
+    With ``train/`` alone, or without split folders, the videos are cut into three, stratified by
+    class.
 
     Args:
         root: the folder.
-        groups: csv with columns ``path,group`` (paths relative to ``root``); the csv's own path is
-            relative to ``root`` or to the working directory. A group never stands on two sides.
-        val_fraction: share of the videos to validate on.
-        test_fraction: share of the videos to test on.
-        split_seed: another seed divides otherwise.
+        groups: csv or jsonl with ``path`` (relative to ``root``) and ``group`` (scene, camera,
+            subject): a group never stands on two sides of a split. Absolute, or relative to
+            ``root`` or the working directory; it must name every video.
+        val_fraction: of the training videos, where there is no ``val/``; 0 validates on test.
+        test_fraction: of all videos, where there is neither ``val/`` nor ``test/``; 0 tests on val.
+        split_seed: of the cut.
 
     Raises:
-        UserError: no such folder, no classes, an empty class, one class only, a video without a
-            group, or a group on two sides.
+        UserError: no such folder, fewer than two classes, a class without videos, splits with
+            different classes, a file without group or a group's file missing, a split left empty.
     """
 
     def __init__(
@@ -38,140 +49,139 @@ class Folder:
         test_fraction: float = 0.15,
         split_seed: int = 0,
     ) -> None:
-        self.root = check_folder(root, "data.root")
-        self.groups = groups
-        self.fractions, self.split_seed = (val_fraction, test_fraction), split_seed
+        self.root = existing_folder(root, "data.root")
+        places = _split_folders(self.root) or {"train": ""}
+        listing = {split: _class_files(self.root, place) for split, place in places.items()}
+        self._classes = _agreed_classes(self.root, places, listing)
+        files = {
+            video for videos in listing.values() for paths in videos.values() for video in paths
+        }
+        group_of = _read_groups(groups, self.root, files) if groups else {}
+        given: dict[Split, list[Record]] = {
+            split: [
+                Record(video, str(self.root / video), label, group=group_of.get(video))
+                for label, name in enumerate(self._classes)
+                for video in videos[name]
+            ]
+            for split, videos in listing.items()
+        }
+        self._splits = complete_splits(given, val_fraction, test_fraction, split_seed)
 
-    @cached_property
+    @property
     def classes(self) -> list[str]:
-        """Names of the class folders, in order."""
-        names = {split: self._class_names(folder) for split, folder in self._parts.items()}
-        first = next(iter(names))
-        for split, found in names.items():
-            if odd := sorted(set(found) ^ set(names[first])):
-                raise UserError(
-                    f"{self.root}: {first}/ and {split}/ have different classes ({', '.join(odd)})"
-                )
-        if len(names[first]) < 2:
-            raise UserError(
-                f"data.root={self.root}: there is one class folder only ({names[first][0]}); "
-                "a classifier needs at least two"
-            )
-        return names[first]
+        return list(self._classes)
 
     def records(self, split: Split) -> list[Record]:
-        return self._divided[split]
+        """The videos of a split, sorted by ``video_id``: the path relative to ``root``."""
+        return list(self._splits[split])
 
     @classmethod
     def write_toy(cls, root: Path) -> Folder:
-        """Four videos: two classes, each with one to train on and one for the rest."""
-        import numpy as np
-
+        """Four tiny videos below ``root``, two in each of two class folders."""
+        from stfw.data.toy_render import draw_scene, render
         from stfw.video.writer import write_video
 
-        for split, name in (("train", "a b"), ("train", "ç"), ("val", "a b"), ("val", "ç")):
-            (root / split / name).mkdir(parents=True, exist_ok=True)
-            frames_THWC = np.full((8, 32, 32, 3), 50 if name == "ç" else 200, np.uint8)
-            write_video(root / split / name / f"{split}.mp4", frames_THWC, 8)
-        (root / "test").mkdir(exist_ok=True)
-        for name in ("a b", "ç"):
-            (root / "test" / name).mkdir(exist_ok=True)
-            source = root / "val" / name / "val.mp4"
-            (root / "test" / name / "test.mp4").write_bytes(source.read_bytes())
+        for number, label in enumerate(("left", "right", "left", "right")):
+            (root / label).mkdir(parents=True, exist_ok=True)
+            scene = draw_scene(label, "red", 16, 32, np.random.default_rng(number))
+            write_video(root / label / f"{number}.mp4", render(scene), fps=8)
         return cls(str(root))
 
-    @cached_property
-    def _parts(self) -> dict[str, Path]:
-        """Split folders where there is a ``train`` one, else the root under an empty name."""
-        if (self.root / "train").is_dir():
-            return {name: self.root / name for name in SPLITS if (self.root / name).is_dir()}
-        return {"": self.root}
 
-    def _class_names(self, folder: Path) -> list[str]:
-        names = sorted(
-            path.name
-            for path in folder.iterdir()
-            if path.is_dir() and not path.name.startswith(".")
+def _split_folders(root: Path) -> dict[Split, str]:
+    """Split -> name of its folder; empty where the folders of ``root`` are classes."""
+    names = subfolders(root)
+    splits = [name for name in names if name.lower() in SPLIT_NAMES]
+    nested = [name for name in splits if SPLIT_NAMES[name.lower()] == "train"]
+    # a class may be called "train": then it holds videos, not folders
+    if not splits or not (splits == names or any(subfolders(root / name) for name in nested)):
+        return {}
+    if not nested:
+        raise UserError(f"{root} holds {', '.join(splits)} but no train; add train/")
+    others = [name for name in names if name not in splits and find_videos(root / name)]
+    if others:
+        raise UserError(
+            f"{root} holds {', '.join(splits)} and also the folder '{others[0]}' with videos; "
+            "move it into one of them, or away"
         )
-        if not names:
-            raise UserError(f"data.root={folder}: there is no class folder in it")
-        for name in names:
-            if not list_videos(folder / name):
-                raise UserError(
-                    f"{folder / name}: the class folder holds no videos; fill it or remove it"
-                )
-        return names
+    found: dict[Split, str] = {}
+    for name in splits:
+        split = SPLIT_NAMES[name.lower()]
+        if split in found:
+            raise UserError(f"{root}: {found[split]}/ and {name}/ both mean {split}; keep one")
+        found[split] = name
+    return found
 
-    @cached_property
-    def _divided(self) -> Divided:
-        groups = self._read_groups()
-        found: dict[str, list[Record]] = {}
-        for split, folder in self._parts.items():
-            found[split] = [
-                self._record(path, label, groups)
-                for label, name in enumerate(self.classes)
-                for path in list_videos(folder / name)
-            ]
-        val_fraction, test_fraction = self.fractions
-        if "" in found:
-            return split_records(found[""], val_fraction, test_fraction, self.split_seed)
-        missing = {name: name not in found for name in ("val", "test")}
-        divided: Divided = {split: found.get(split, []) for split in SPLITS}
-        if any(missing.values()):
-            taken = split_records(
-                found["train"],
-                val_fraction if missing["val"] else 0.0,
-                test_fraction if missing["test"] else 0.0,
-                self.split_seed,
-            )
-            divided = {split: found.get(split, taken[split]) for split in SPLITS}
-            divided["train"] = taken["train"]
-        check_no_group_leak(divided)
-        return divided
 
-    def _record(self, path: Path, label: int, groups: dict[str, str] | None) -> Record:
-        name = path.relative_to(self.root).as_posix()
-        if groups is not None and name not in groups:
-            raise UserError(f"{self.groups}: there is no group for {name}; add a row for it")
-        return Record(name, str(path.absolute()), label, group=groups[name] if groups else None)
+def _class_files(root: Path, place: str) -> dict[str, list[str]]:
+    """Class name -> its videos, as paths relative to ``root``, sorted."""
+    folder = root / place
+    videos = {
+        name: [Path(place, name, video).as_posix() for video in find_videos(folder / name)]
+        for name in subfolders(folder)
+    }
+    if not videos:
+        raise UserError(f"{folder} holds no folders; give a folder with a subfolder per class")
+    empty = [name for name, paths in videos.items() if not paths]
+    if empty:
+        more = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        raise UserError(
+            f"{folder}: the class folder '{empty[0]}'{more} holds no video; put videos there "
+            "(.mp4, .avi, .mkv, ...), or remove it"
+        )
+    if len(videos) == 1:
+        name = next(iter(videos))
+        inner = f"; did you mean {folder / name}?" if len(subfolders(folder / name)) > 1 else ""
+        raise UserError(
+            f"{folder} holds one class folder only, '{name}'{inner or '; add a second class'}"
+        )
+    return videos
 
-    def _read_groups(self) -> dict[str, str] | None:
-        if self.groups is None:
-            return None
-        path = self.root / self.groups
-        if not path.is_file():
-            path = Path(self.groups).expanduser()
-        if not path.is_file():
-            raise UserError(f"data.groups={self.groups}: there is no such file")
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            columns = rows.fieldnames or []
-            for name in ("path", "group"):
-                if name not in columns:
-                    raise UserError(
-                        f"{path}: there is no column '{name}'{nearest(name, columns)}; "
-                        f"it has {', '.join(columns) or 'none'}"
-                    )
-            groups = {Path(row["path"]).as_posix(): row["group"] for row in rows}
-        absent = [name for name in groups if not (self.root / name).is_file()]
-        if absent:
+
+def _agreed_classes(
+    root: Path, places: dict[Split, str], listing: dict[Split, dict[str, list[str]]]
+) -> list[str]:
+    classes = set(listing["train"])
+    for split, videos in listing.items():
+        for name in sorted(classes ^ set(videos)):
+            train, other = places["train"], places[split]
+            has, lacks = (train, other) if name in classes else (other, train)
+            hint = nearest(name, sorted((classes ^ set(videos)) - {name}))
             raise UserError(
-                f"{path}: {len(absent)} of its {len(groups)} files are not below {self.root} "
-                f"(first: {absent[0]})"
+                f"{root}: class '{name}' is in {has}/ but not in {lacks}/"
+                f"{hint or '; every split needs every class: add it or remove it'}"
             )
-        return groups
+    return sorted(classes)
 
 
-def check_folder(where: str, key: str) -> Path:
-    """The folder that a key names.
+def _read_groups(groups: str, root: Path, files: set[str]) -> dict[str, str]:
+    """Video (relative to ``root``) -> group.
 
     Raises:
-        UserError: there is none; names the nearest neighbour.
+        UserError: the table is missing or wrong, names unknown files, or leaves files out.
     """
-    path = Path(where).expanduser()
-    if path.is_dir():
-        return path
-    if path.exists():
-        raise UserError(f"{key}={where}: this is a file; name the folder")
-    names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    raise UserError(f"{key}={where}: there is no such folder{nearest(path.name, names)}")
+    inside = root / os.path.expanduser(groups)
+    elsewhere = Path(groups).expanduser().is_file() and not inside.is_file()
+    rows = read_rows(groups if elsewhere else str(inside), "data.groups", ("path", "group"))
+    group_of: dict[str, str] = {}
+    unknown: list[str] = []
+    for where, values in rows:
+        path = Path(os.path.abspath(root / values["path"]))
+        video = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        if video not in files:
+            unknown.append(values["path"])
+        elif group_of.setdefault(video, values["group"]) != values["group"]:
+            raise UserError(f"{where}: {video} already has group '{group_of[video]}'; give it one")
+    if unknown:
+        raise UserError(
+            f"data.groups={groups} names {_some(unknown)} not under {root}"
+            f"{nearest(unknown[0], sorted(files)) or '; remove those rows'}"
+        )
+    if left_out := sorted(files - set(group_of)):
+        raise UserError(f"data.groups={groups} has no group for {_some(left_out)}; add rows")
+    return group_of
+
+
+def _some(names: list[str]) -> str:
+    more = ", ..." if len(names) > 3 else ""
+    return f"{len(names)} video{'s'[: len(names) != 1]} ({', '.join(names[:3])}{more})"

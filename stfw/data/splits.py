@@ -1,129 +1,270 @@
-"""Dividing videos into train, val and test, the same on every machine, never through a group."""
+"""What readers share: listing files, and splits that tear no group apart.
+
+A *unit* is what must stay on one side: the records of one group, or, where no group is named, the
+records of one file (two parts of a video look alike).
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+import logging
+import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
-from stfw.types import Record, Split, UserError
+from stfw.types import Record, Split, UserError, nearest
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
 VIDEO_SUFFIXES = frozenset(
-    [".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".flv", ".wmv"]
-    + [".3gp"]
-)
-Divided = dict[Split, list[Record]]
+    (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".flv", ".wmv")
+) | {".3gp"}
+logger = logging.getLogger("stfw")
 
 
-def split_records(
-    records: Sequence[Record], val_fraction: float, test_fraction: float, seed: int
-) -> Divided:
-    """Divides records, class by class where there are no groups, by whole groups where there are.
-
-    Groups go, largest first, to the split that lacks most of the classes they hold. The order
-    is drawn from names and seed alone, so neither the file system nor the machine matters.
-
-    Args:
-        records: all videos.
-        val_fraction: share of the videos to validate on.
-        test_fraction: share of the videos to test on.
-        seed: another seed divides otherwise.
+def existing_folder(path: str, key: str) -> Path:
+    """The absolute path of a folder that the option ``key`` names.
 
     Raises:
-        UserError: fractions out of range, or a split that would be empty.
+        UserError: nothing there, or not a folder.
     """
-    for name, share in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        if not 0 <= share < 1:
-            raise UserError(f"data.{name}={share} is no share of the videos; give 0 to 1")
-    if val_fraction + test_fraction >= 1:
-        raise UserError(
-            f"data.val_fraction={val_fraction} and data.test_fraction={test_fraction} leave "
-            "nothing to train on"
-        )
-    shares = {"train": 1 - val_fraction - test_fraction, "val": val_fraction, "test": test_fraction}
-    totals = Counter(record.label for record in records)
-    lacking = {
-        split: {label: count * share for label, count in totals.items()}
-        for split, share in shares.items()
-    }
-    units: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        units["g" + record.group if record.group is not None else "v" + record.video_id].append(
-            record
-        )
-    order = sorted(units, key=lambda name: (-len(units[name]), _draw(f"{seed}/{name}")))
-    divided: dict[str, list[Record]] = {split: [] for split in SPLITS}
-    for name in order:
-        held = Counter(record.label for record in units[name])
-
-        def gain(split: str, held: Counter[int] = held) -> tuple[float, float]:
-            left = lacking[split]
-            return (
-                sum(count * left[label] for label, count in held.items())
-                / max(1e-9, sum(totals[label] * shares[split] for label in held)),
-                shares[split],
-            )
-
-        chosen = max((split for split in SPLITS if shares[split] > 0), key=gain)
-        divided[chosen] += units[name]
-        for label, count in held.items():
-            lacking[chosen][label] -= count
-    result: Divided = {split: _in_order(divided[split]) for split in SPLITS}
-    check_no_group_leak(result)
-    return result
+    if not str(path):
+        raise UserError(f"{key} is empty; give a folder")
+    folder = Path(os.path.abspath(os.path.expanduser(path)))
+    if folder.is_dir():
+        return folder
+    if os.path.lexists(folder):
+        raise UserError(f"{key}={path} is not a folder; give the folder that holds the videos")
+    missing = folder
+    while not missing.parent.exists():
+        missing = missing.parent
+    near = nearest(missing.name, os.listdir(missing.parent)) if missing.parent.is_dir() else ""
+    raise UserError(f"{key}={path}: there is no {missing}{near or '; give an existing folder'}")
 
 
-def check_no_group_leak(by_split: Mapping[Split, Sequence[Record]]) -> None:
-    """Refuses a division that puts one group on two sides.
+def subfolders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted; hidden ones are left out."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+    except OSError as error:
+        _refuse(error)
+
+
+def find_videos(folder: Path) -> list[str]:
+    """Video files at any depth below a folder, known by their suffix; none is opened.
+
+    Links are followed, every real folder is entered once, hidden files and folders are left out.
+
+    Returns:
+        Paths relative to ``folder``, with ``/``, sorted.
 
     Raises:
-        UserError: names the group and a video on either side.
+        UserError: a folder cannot be read, or a name is not valid Unicode.
     """
-    seen: dict[str, tuple[Split, Record]] = {}
-    for split, records in by_split.items():
-        for record in records:
-            if record.group is None:
-                continue
-            other, first = seen.setdefault(record.group, (split, record))
-            if other != split:
-                raise UserError(
-                    f"group {record.group} stands in {other} ({first.video_id}) and in {split} "
-                    f"({record.video_id}); a group must be on one side only"
-                )
-
-
-def list_videos(folder: Path) -> list[Path]:
-    """All videos below a folder, in order of name; a folder reached twice is read once."""
-    found, seen = [], set()
-    waiting = [folder]
-    while waiting:
-        here = waiting.pop()
-        real = here.resolve()
-        if real in seen:
+    found: list[str] = []
+    entered: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
+        real = os.path.realpath(place)
+        if real in entered:  # a link back to where we have been
+            folders.clear()
             continue
-        seen.add(real)
-        for path in here.iterdir():
-            if path.is_dir():
-                waiting.append(path)
-            elif path.suffix.lower() in VIDEO_SUFFIXES:
-                found.append(path)
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = Path(place).relative_to(folder)
+        for name in files:
+            if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not name.startswith("."):
+                found.append((below / name).as_posix())
+    for name in found:
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise UserError(f"{folder}: the file name {name!r} is not valid Unicode; rename it")
     return sorted(found)
 
 
-def hold_out_groups(
-    records: Sequence[Record], fraction: float, seed: int
-) -> tuple[list[Record], list[Record]]:
-    """(kept, held out): about ``fraction`` of every class, by whole groups."""
-    divided = split_records(records, fraction, 0.0, seed)
-    return divided["train"], divided["val"]
+def complete_splits(
+    given: Mapping[Split, Sequence[Record]], val_fraction: float, test_fraction: float, seed: int
+) -> dict[Split, list[Record]]:
+    """All three splits from those at hand, each sorted by ``video_id``, none empty.
+
+    Training videos alone are cut into three; training and test videos give a validation split from
+    the training videos. A split that is neither given nor cut (fraction 0, or validation videos
+    without test videos) is measured on the other of val and test, and a warning says so.
+
+    Args:
+        given: the splits that the data set itself names; at least ``train``.
+        val_fraction: of the training videos, where no validation videos are given.
+        test_fraction: of the training videos, where neither is given.
+        seed: of the cut.
+
+    Raises:
+        UserError: bad fractions, no training videos, a split left empty, a group on two sides.
+    """
+    for name, fraction in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not 0 <= fraction < 1:
+            raise UserError(f"data.{name}={fraction} is no part of 1; give 0 <= {name} < 1")
+    splits = {split: _sorted(records) for split, records in given.items() if records}
+    if "train" not in splits:
+        raise UserError("the data has no training videos; name some of them train")
+    check_no_group_leak(splits)  # before the cut, which may fail for lack of groups
+    fractions: dict[Split, float] = {}
+    if "val" not in splits:
+        fractions["val"] = val_fraction
+        if "test" not in splits:
+            fractions["test"] = test_fraction
+    if any(fractions.values()):
+        splits.update(split_records(splits["train"], fractions, seed))
+    if len(splits) == 1:
+        raise UserError(
+            "data.val_fraction=0 and data.test_fraction=0 leave nothing to measure on; raise one"
+        )
+    check_no_group_leak(splits)
+    pairs: tuple[tuple[Split, Split], ...] = (("val", "test"), ("test", "val"))
+    for split, other in pairs:
+        if split not in splits:
+            logger.warning(
+                "there are no %s videos of their own: %s is measured on the %s videos",
+                *(split, split, other),
+            )
+            splits[split] = splits[other]
+    return splits
 
 
-def _in_order(records: Iterable[Record]) -> list[Record]:
+@dataclass(frozen=True)
+class _Unit:
+    records: list[Record]
+    counts: Counter[int | None]  # records per label; under None, of all labels
+    order: tuple[int, str]  # large ones first, equal ones shuffled by the seed
+
+
+def split_records(
+    records: Sequence[Record], fractions: Mapping[Split, float], seed: int
+) -> dict[Split, list[Record]]:
+    """Cuts records into splits: stratified by label, no unit on two sides.
+
+    Every unit goes where its labels fall shortest of their share (divisors 1, 3, 5, ... as in
+    Webster's apportionment, over labels and over all records). Every class is in ``train``. The cut
+    depends on the names of groups and videos and on the seed alone: neither on the order of the
+    records, nor on where the files lie, nor on the machine.
+
+    Args:
+        records: what to cut.
+        fractions: of ``val`` and ``test``, 0..1; the rest is ``train``. 0 leaves a split out.
+        seed: another seed, another cut.
+
+    Returns:
+        The splits with a positive fraction, each sorted by ``video_id``, none empty.
+
+    Raises:
+        UserError: too few units for the splits.
+    """
+    shares: dict[Split, float] = {"train": 1 - sum(fractions.values())}
+    shares |= {split: share for split, share in fractions.items() if share > 0}
+    if shares["train"] <= 0:
+        parts = " and ".join(f"data.{split}_fraction={part}" for split, part in fractions.items())
+        raise UserError(f"{parts} leave nothing to train on; their sum must be below 1")
+    units = _units(records, seed)
+    total = _count(units)
+    have: dict[Split, Counter[int | None]] = {split: Counter() for split in shares}
+    side: dict[Split, list[_Unit]] = {split: [] for split in shares}
+
+    def cost(split: Split, unit: _Unit) -> float:
+        return sum(
+            count * (2 * have[split][label] + count) / (shares[split] * total[label])
+            for label, count in unit.counts.items()
+        )
+
+    for unit in units:
+        untrained = any(not have["train"][label] for label in unit.counts)
+        split: Split = "train" if untrained else min(shares, key=lambda s: cost(s, unit))
+        side[split].append(unit)
+        have[split].update(unit.counts)
+    for split in shares:
+        if not side[split]:
+            _give_one(split, side)
+    return {
+        split: _sorted([record for unit in side[split] for record in unit.records])
+        for split in shares
+    }
+
+
+def check_no_group_leak(by_split: Mapping[Split, Sequence[Record]]) -> None:
+    """Makes sure that no unit stands on two sides, wherever the splits come from.
+
+    Raises:
+        UserError: one does; it and a file of either side are named.
+    """
+    seen: dict[tuple[str, str], tuple[Split, Record]] = {}
+    torn: dict[tuple[str, str], tuple[Split, Record]] = {}
+    for split, records in by_split.items():
+        for record in records:
+            if seen.setdefault(_key(record), (split, record))[0] != split:
+                torn.setdefault(_key(record), (split, record))
+    if torn:
+        key, (split, record) = next(iter(torn.items()))
+        other, first = seen[key]
+        more = f" (and {len(torn) - 1} more)" if len(torn) > 1 else ""
+        way_out = "" if key[0] == "group" else ", or give its parts different groups"
+        raise UserError(
+            f"{key[0]} '{key[1]}'{more} stands on two sides: in {other} ({first.video_id}) and in "
+            f"{split} ({record.video_id}); move it to one{way_out}"
+        )
+
+
+def _give_one(split: Split, side: dict[Split, list[_Unit]]) -> None:
+    """Moves the smallest unit that its own side can spare to an empty split."""
+    for source in list(side):  # train first: most are there
+        for unit in reversed(side[source]):
+            rest = _count(u for u in side[source] if u is not unit)
+            if rest and (source != "train" or all(rest[label] for label in unit.counts)):
+                side[source].remove(unit)
+                side[split].append(unit)
+                return
+    num_units = sum(map(len, side.values()))
+    raise UserError(
+        f"the {split} split stays empty: {num_units} separate groups or files are too few for "
+        f"{len(side)} splits with every class in train; add videos, or set "
+        f"data.{split}_fraction=0"
+    )
+
+
+def _key(record: Record) -> tuple[str, str]:
+    return ("file", record.path) if record.group is None else ("group", record.group)
+
+
+def _units(records: Sequence[Record], seed: int) -> list[_Unit]:
+    by_key: dict[tuple[str, str], list[Record]] = {}
+    for record in _sorted(records):
+        by_key.setdefault(_key(record), []).append(record)
+    units = []
+    for (kind, group), members in by_key.items():
+        name = members[0].video_id if kind == "file" else group  # the path is the machine's
+        digest = hashlib.sha256(f"{seed}/{kind}/{name}".encode()).hexdigest()
+        counts: Counter[int | None] = Counter(record.label for record in members)
+        counts[None] = len(members)
+        units.append(_Unit(members, counts, (-len(members), digest)))
+    return sorted(units, key=lambda unit: unit.order)
+
+
+def _count(units: Iterable[_Unit]) -> Counter[int | None]:
+    total: Counter[int | None] = Counter()
+    for unit in units:
+        total.update(unit.counts)  # `+` would copy the total every time
+    return total
+
+
+def _sorted(records: Sequence[Record]) -> list[Record]:
     return sorted(records, key=lambda record: record.video_id)
 
 
-def _draw(text: str) -> str:
-    """A number that looks random and is the same everywhere."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def _refuse(error: OSError) -> NoReturn:
+    raise UserError(
+        f"{error.filename}: the folder cannot be read ({error.strerror}); mend its permissions"
+    ) from error

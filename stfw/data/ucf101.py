@@ -1,35 +1,41 @@
-"""UCF101 (Soomro et al. 2012) in its official layout and three official splits."""
+"""UCF101 in its official layout and splits (Soomro, Zamir, Shah 2012, arXiv:1212.0402)."""
 
 from __future__ import annotations
 
-import logging
+import os
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
-from stfw.data.folder import check_folder
-from stfw.data.splits import hold_out_groups
+import numpy as np
+
+from stfw.data.splits import complete_splits, existing_folder, logger
 from stfw.types import Record, Split, UserError, nearest
 
-_SPLITS_FOLDERS = ("", "ucfTrainTestlist", "../ucfTrainTestlist", "../ucf101_splits")
-_NAME = re.compile(r"v_(?P<cls>\w+?)_g(?P<group>\d+)_c\d+\.avi")
+_List = Literal["train", "test"]
+_LISTS: dict[_List, str] = {"train": "training", "test": "test"}
 
 
 class UCF101:
-    """``<root>/<Class>/v_<Class>_gXX_cYY.avi`` with ``classInd.txt`` and ``trainlist01.txt`` ...
+    """13320 clips of 101 actions: ``root/<Class>/v_<Class>_gXX_cYY.avi``.
 
-    The official splits have no validation part: whole groups (``gXX``: clips cut from one video)
-    of the training list are held out for it. Class order is that of ``classInd.txt``.
+    Clips of one group gXX of a class are cut from one video. The official lists keep a group on one
+    side; the validation split takes whole groups out of the official training list as well, the
+    same ones on every machine.
 
     Args:
-        root: folder of the class folders.
-        split: official split, 1, 2 or 3.
-        splits_dir: folder of the split files; None: ``root`` and its usual neighbours.
-        val_fraction: share of the training videos held out to validate on; 0 validates on test.
-        allow_missing: go on with the videos that are there.
+        root: the folder that holds the class folders.
+        split: 1, 2 or 3.
+        splits_dir: folder of classInd.txt, trainlist0N.txt and testlist0N.txt; None: looked for in
+            ``root``, then in ``ucfTrainTestlist`` inside it and beside it, then in
+            ``ucf101_splits`` beside it.
+        val_fraction: of the training clips, in whole groups; 0 validates on the test clips.
+        allow_missing: go on with the clips that are there. Where they leave nothing to train or to
+            validate on, all training clips train, the test clips validate, and a warning says so.
 
     Raises:
-        UserError: missing folder, split files or videos; a line that names no class.
+        UserError: folders or lists are missing or wrong; clips are missing (when asked for).
     """
 
     def __init__(
@@ -41,123 +47,177 @@ class UCF101:
         allow_missing: bool = False,
     ) -> None:
         if split not in (1, 2, 3):
-            raise UserError(f"data.split={split}: UCF101 has the splits 1, 2 and 3")
-        self.root, self.split = check_folder(root, "data.root"), split
-        self.splits_dir = self._find_splits(splits_dir)
-        self.val_fraction, self.allow_missing = val_fraction, allow_missing
+            raise UserError(f"data.split={split} does not exist in UCF101; give 1, 2 or 3")
+        self.root = existing_folder(root, "data.root")
+        self.split, self.allow_missing = split, allow_missing
+        lists = _find_lists(self.root, splits_dir, split)
+        self._classes = _read_classes(lists / "classInd.txt")
+        self._listed = {name: self._read_list(lists / f"{name}list0{split}.txt") for name in _LISTS}
+        self._official = complete_splits(
+            {"train": self._listed["train"], "test": self._listed["test"]},
+            val_fraction,
+            test_fraction=0.0,
+            seed=0,
+        )
 
-    @cached_property
+    @property
     def classes(self) -> list[str]:
-        """101 names in the official order."""
-        path = self.splits_dir / "classInd.txt"
-        names = []
-        for number, line in enumerate(_lines(path), start=1):
-            index, _, name = line.partition(" ")
-            if index != str(number) or not name:
-                raise UserError(f"{path}:{number}: '{line}' is not '{number} <class>'")
-            names.append(name)
-        return names
+        """In the order of classInd.txt."""
+        return list(self._classes)
 
     def records(self, split: Split) -> list[Record]:
-        return self._divided[split]
+        """The clips of a split, sorted by ``video_id``: ``<Class>/<file>``.
+
+        Raises:
+            UserError: clips are missing and ``allow_missing`` is not set, or none is there.
+        """
+        if self.allow_missing:
+            records = self._present_splits[split]
+            if not records:
+                self._check_present("train" if split == "train" else "test", least=1)
+            return list(records)
+        on_test = split == "test" or self._official[split] is self._official["test"]
+        self._check_present("test" if on_test else "train")
+        return list(self._official[split])
 
     @classmethod
     def write_toy(cls, root: Path) -> UCF101:
-        """Two classes with two training groups and one test video each, and their split files."""
-        import numpy as np
-
+        """Four tiny MPEG-4 clips of two classes, with their lists, below ``root``."""
+        from stfw.data.toy_render import draw_scene, render
         from stfw.video.writer import write_video
 
-        splits = root / "ucfTrainTestlist"
-        splits.mkdir(parents=True, exist_ok=True)
-        names = ("Archery", "Biking")
-        lists: dict[str, list[str]] = {"train": [], "test": []}
-        for label, name in enumerate(names, start=1):
-            (root / name).mkdir(exist_ok=True)
-            for group, part in ((8, "train"), (9, "train"), (1, "test")):
-                file = f"{name}/v_{name}_g{group:02d}_c01.avi"
-                frames_THWC = np.full((8, 32, 32, 3), 40 * label + group, np.uint8)
-                write_video(root / file, frames_THWC, 25, codec="mpeg4")
-                lists[part].append(f"{file} {label}" if part == "train" else file)
-        (splits / "classInd.txt").write_text(
-            "".join(f"{label} {name}\n" for label, name in enumerate(names, start=1))
-        )
-        for part, lines in lists.items():
-            (splits / f"{part}list01.txt").write_text("\n".join(lines) + "\n")
-        return cls(str(root), val_fraction=0.5)
+        clips = ("YoYo_g08_c01", "WallPushups_g08_c01", "WallPushups_g09_c01", "YoYo_g01_c01")
+        names = []
+        for number, clip in enumerate(clips):
+            action = clip.split("_")[0]
+            names.append(f"{action}/v_{clip}.avi")
+            (root / action).mkdir(parents=True, exist_ok=True)
+            motion = "clockwise" if action == "YoYo" else "up"
+            scene = draw_scene(motion, "red", 16, 32, np.random.default_rng(number))
+            write_video(root / names[-1], render(scene), fps=25, codec="mpeg4")
+        lists = root / "ucfTrainTestlist"
+        lists.mkdir(exist_ok=True)
+        (lists / "classInd.txt").write_text("1 WallPushups\n2 YoYo\n")
+        for split in (1, 2, 3):
+            train = f"{names[0]} 2\n{names[1]} 1\n{names[2]} 1\n"
+            (lists / f"trainlist0{split}.txt").write_text(train)
+            (lists / f"testlist0{split}.txt").write_text(f"{names[3]}\n")
+        return cls(str(root))
 
     @cached_property
-    def _divided(self) -> dict[Split, list[Record]]:
-        lists = {part: self._read(part) for part in ("train", "test")}
-        there = {
-            part: [record for record in records if Path(record.path).is_file()]
-            for part, records in lists.items()
-        }
-        self._check_whole(lists, there)
-        train, test = there["train"], there["test"]
-        if self.val_fraction == 0:
-            return {"train": train, "val": test, "test": test}
-        kept, held = hold_out_groups(train, self.val_fraction, seed=0) if train else ([], [])
-        if not kept or not held:
-            logging.getLogger("stfw").warning(
-                "too few training videos to hold some out: validating on the %d test videos",
-                len(test),
+    def _present(self) -> set[str]:
+        """``<Class>/<file>`` of what is there; one listing per class spares a look per clip."""
+        found: set[str] = set()
+        for name in self._classes:
+            if (self.root / name).is_dir():
+                found.update(f"{name}/{file}" for file in os.listdir(self.root / name))
+        return found
+
+    @cached_property
+    def _present_splits(self) -> dict[Split, list[Record]]:
+        """The official splits, less what is missing."""
+        splits = {split: self._there(records) for split, records in self._official.items()}
+        there = {name: self._there(listed) for name, listed in self._listed.items()}
+        if any(len(there[name]) < len(self._listed[name]) for name in _LISTS):
+            counts = " and ".join(
+                f"{len(there[name])} of {len(self._listed[name])} {word}"
+                for name, word in _LISTS.items()
             )
-            kept, held = train, test or train
-        return {"train": kept, "val": held, "test": test or held}
+            logger.warning("UCF101 split %d: going on with %s videos", self.split, counts)
+        if not splits["train"] or not splits["val"]:
+            logger.warning("UCF101: too few for a validation split; the test videos validate")
+            splits["train"], splits["val"] = there["train"], splits["test"]
+        return splits
 
-    def _read(self, part: str) -> list[Record]:
-        """The videos of an official list."""
-        path = self.splits_dir / f"{part}list{self.split:02d}.txt"
-        labels = {name: label for label, name in enumerate(self.classes)}
-        records: dict[str, Record] = {}
-        for number, line in enumerate(_lines(path), start=1):
-            name, _, index = line.partition(" ")
-            match = _NAME.fullmatch(name.rpartition("/")[2])
-            folder = name.partition("/")[0]
-            if match is None or folder not in labels:
-                raise UserError(
-                    f"{path}:{number}: '{line}' names no class of classInd.txt"
-                    f"{nearest(folder, labels)}"
-                )
-            if index and index != str(labels[folder] + 1):
-                raise UserError(
-                    f"{path}:{number}: class number {index} is not that of {folder}, which is "
-                    f"{labels[folder] + 1}"
-                )
-            if name in records:
-                raise UserError(f"{path}:{number}: {name} stands there twice")
-            group = f"{folder}_g{match['group']}"
-            video = self.root / name
-            records[name] = Record(name, str(video.absolute()), labels[folder], group=group)
-        return sorted(records.values(), key=lambda record: record.video_id)
+    def _there(self, records: list[Record]) -> list[Record]:
+        return [record for record in records if record.video_id in self._present]
 
-    def _check_whole(self, lists: dict[str, list[Record]], there: dict[str, list[Record]]) -> None:
-        found, listed = (sum(map(len, parts.values())) for parts in (there, lists))
-        if found == listed or (found and self.allow_missing):
+    def _check_present(self, name: _List, least: int | None = None) -> None:
+        """Raises unless ``least`` clips of an official list are there; None: all of them."""
+        listed, there = self._listed[name], self._there(self._listed[name])
+        if len(there) >= (least or len(listed)):
             return
-        raise UserError(
-            f"{found} of the {listed} videos of UCF101 split {self.split} are in {self.root} "
-            f"({len(there['train'])} of {len(lists['train'])} to train on, {len(there['test'])} of "
-            f"{len(lists['test'])} to test on); add the others"
-            + (", or go on with these: data.allow_missing=true" if found else "")
-        )
+        what = f"{len(listed)} {_LISTS[name]} videos of split {self.split}"
+        if there:
+            first = next(r.video_id for r in listed if r.video_id not in self._present)
+            raise UserError(
+                f"{len(there)} of {what} are present under {self.root}; add the others (first "
+                f"missing: {first}), or set data.allow_missing=true to go on with those"
+            )
+        hint = f"give data.root=<folder that holds {self._classes[0]}/ and the other classes>"
+        for place in sorted(self.root.iterdir()) if not self._present else []:
+            if any((place / action).is_dir() for action in self._classes):
+                hint = f"did you mean data.root={place}?"
+        if self._present:
+            hint = f"add some (first: {listed[0].video_id}), or choose another data.split"
+        raise UserError(f"0 of {what} are present under {self.root}; {hint}")
 
-    def _find_splits(self, splits_dir: str | None) -> Path:
-        if splits_dir is not None:
-            folders = [check_folder(splits_dir, "data.splits_dir")]
-        else:
-            folders = [self.root / name for name in _SPLITS_FOLDERS]
-        for folder in folders:
-            if (folder / "classInd.txt").is_file():
-                return folder
-        raise UserError(
-            f"data.root={self.root}: the split files (classInd.txt, trainlist01.txt, ...) are not "
-            "beside the videos; name their folder: data.splits_dir=..."
-        )
+    def _read_list(self, file: Path) -> list[Record]:
+        label_of = {name: label for label, name in enumerate(self._classes)}
+        first: dict[str, int] = {}
+        records = []
+        for number, line in _lines(file):
+            where, (video, *labels) = f"{file}:{number}", line.split()
+            match = re.fullmatch(r"([^/]+)/v_[^/]*_(g\d+)_c\d+\.avi", video)
+            if match is None or len(labels) > 1:
+                raise UserError(f"{where}: '{line}' is not <Class>/v_<Class>_gXX_cYY.avi [label]")
+            action, group = match.groups()
+            if action not in label_of:
+                hint = nearest(action, label_of) or "; mend the line"
+                raise UserError(f"{where}: class '{action}' is not in classInd.txt{hint}")
+            label = label_of[action]
+            if labels and labels != [str(label + 1)]:
+                raise UserError(
+                    f"{where}: label {labels[0]} is not that of {action}, {label + 1} in "
+                    "classInd.txt; mend one of them"
+                )
+            if first.setdefault(video, number) != number:
+                raise UserError(f"{where}: {video} already stands on line {first[video]}; drop one")
+            path = str(self.root / video)
+            records.append(Record(video, path, label, group=f"{action}_{group}"))
+        if not records:
+            raise UserError(f"{file} lists no video; give data.splits_dir=<the official lists>")
+        return records
 
 
-def _lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such split file")
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+def _find_lists(root: Path, splits_dir: str | None, split: int) -> Path:
+    """The folder that holds all three files."""
+    needed = ["classInd.txt", *(f"{name}list0{split}.txt" for name in _LISTS)]
+    if splits_dir is not None:
+        places = [existing_folder(splits_dir, "data.splits_dir")]
+    else:
+        beside = root.parent
+        places = [root, root / "ucfTrainTestlist"]
+        places += [beside / "ucfTrainTestlist", beside / "ucf101_splits"]
+    for place in places:
+        if all((place / name).is_file() for name in needed):
+            return place
+    raise UserError(
+        f"{', '.join(needed)} are not together in {' or '.join(map(str, places))}; give "
+        "data.splits_dir=<folder of the official lists>"
+    )
+
+
+def _read_classes(file: Path) -> list[str]:
+    """Class names by their 1-based number."""
+    classes: dict[int, str] = {}
+    for number, line in _lines(file):
+        words = line.split()
+        if len(words) != 2 or not words[0].isdecimal():
+            raise UserError(f"{file}:{number}: '{line}' is not <number> <Class>; mend the line")
+        if int(words[0]) in classes or words[1] in classes.values():
+            raise UserError(f"{file}:{number}: '{line}' repeats a number or a class; drop one")
+        classes[int(words[0])] = words[1]
+    if len(classes) < 2 or sorted(classes) != list(range(1, len(classes) + 1)):
+        raise UserError(f"{file}: the numbers are not 1, 2, 3, ... without a gap; mend the file")
+    return [classes[number] for number in sorted(classes)]
+
+
+def _lines(file: Path) -> list[tuple[int, str]]:
+    """(line number, text) of the lines that are not blank."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as UTF-8 text: {error}") from error
+    lines = enumerate(text.split("\n"), start=1)
+    return [(number, line.strip()) for number, line in lines if line.strip()]

@@ -150,9 +150,9 @@ def test_jsonl_mistakes_are_named_with_their_line(tmp_path: Path) -> None:
 
 def test_other_mistakes_are_named(tmp_path: Path) -> None:
     path = write(tmp_path, rows("run", "walk", "run", "walk"))
-    with pytest.raises(UserError, match="did you mean 't.csv'"):
+    with pytest.raises(UserError, match=r"did you mean 't\.csv'"):
         Table(str(tmp_path / "tt.csv"))
-    with pytest.raises(UserError, match="'.txt' is not known"):
+    with pytest.raises(UserError, match=r"'\.txt' is not known"):
         Table(write(tmp_path, "", "t.txt"))
     with pytest.raises(UserError, match=r"t.csv:3: label 'walk' .*did you mean 'walking'"):
         Table(path, classes=["run", "walking"])
