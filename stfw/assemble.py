@@ -50,9 +50,11 @@ class Build:
     ) -> Any:
         if node is None:
             return None
-        plain = OmegaConf.to_container(node, resolve=True)
-        assert isinstance(plain, dict)
-        plain = {k: v for k, v in plain.items() if k not in skip and (only is None or k in only)}
+        tree = OmegaConf.to_container(node, resolve=True)
+        assert isinstance(tree, dict)
+        plain: dict[str, Any] = {
+            str(k): v for k, v in tree.items() if k not in skip and (only is None or k in only)
+        }
         try:
             if target is not None:
                 return target(**plain, **supplied)

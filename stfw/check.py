@@ -213,7 +213,7 @@ def describe(hint: Any) -> str:
 
 
 def _signature(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
-    function = target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
+    function = target.__init__ if inspect.isclass(target) else target
     parameters = {
         name: parameter
         for name, parameter in inspect.signature(target).parameters.items()

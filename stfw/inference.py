@@ -116,6 +116,7 @@ def open_checkpoint(
     if not isinstance(stored, dict) or "config" not in stored:
         raise UserError(f"{path}: not a checkpoint of stfw: it carries no configuration")
     cfg = OmegaConf.create(stored["config"])
+    assert isinstance(cfg, DictConfig)
     # the config is resolved: what pointed at these facts must follow them again
     cfg.sampler.views = "${views}"
     cfg.output_dir = None

@@ -65,7 +65,7 @@ def expand_first(overrides: Sequence[str]) -> list[str]:
             continue
         if override.is_sweep_override():
             value = next(iter(override.sweep_string_iterator()))
-            first.append(f"{override.input_line.split('=', 1)[0]}={value}")
+            first.append(f"{text.split('=', 1)[0]}={value}")
         else:
             first.append(text)
     return first

@@ -119,7 +119,7 @@ class VideoDataModule(pl.LightningDataModule):
         parallel = num_workers > 0
         return VideoLoader(
             Guarded(dataset),
-            batch_sampler=batches,  # type: ignore[arg-type]  # items are triples, not ints
+            batch_sampler=batches,
             collate_fn=collate_or_error,
             num_workers=num_workers,
             persistent_workers=parallel,

@@ -19,7 +19,7 @@ from stfw.types import Batch, UserError
 class VideoLoader(DataLoader[Any]):
     """Raises in this process what went wrong in a worker."""
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names a private class
         for batch in super().__iter__():
             if isinstance(batch, UserError):
                 raise batch

@@ -12,7 +12,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -126,7 +126,7 @@ class Toy:
     def _jobs(self, split: Split) -> list[tuple[Path, int, tuple[int, ...]]]:
         """(file, label, seed) of every video of a split."""
         order = _SPLITS.index(split)
-        jobs = []
+        jobs: list[tuple[Path, int, tuple[int, ...]]] = []
         for number in range(self.counts[split]):
             label = number % len(self.classes)
             path = self.root / split / self.classes[label] / f"{number:05d}.mp4"
@@ -173,17 +173,17 @@ def _write_clip(
     write_video(path, render(scene), fps, audio_L, SAMPLE_RATE, options=options)
 
 
-def _show(done: object, total: int, note: str) -> None:
+def _show(done: Iterable[None], total: int, note: str) -> None:
     """Runs through an iterator with a progress bar on a terminal, a line elsewhere."""
     if not sys.stderr.isatty():
         print(note, file=sys.stderr, flush=True)
-        for _ in done:  # type: ignore[attr-defined]
+        for _ in done:
             pass
         return
     from rich.console import Console
     from rich.progress import track
 
-    for _ in track(done, note, total=total, console=Console(stderr=True)):  # type: ignore[call-overload]
+    for _ in track(done, note, total=total, console=Console(stderr=True)):
         pass
 
 

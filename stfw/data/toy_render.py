@@ -104,7 +104,8 @@ def sing(sound: str, num_seconds: float, generator: np.random.Generator) -> np.n
     t_L = np.arange(round(num_seconds * SAMPLE_RATE)) / SAMPLE_RATE
     share_L = t_L / num_seconds
     base = generator.uniform(250, 600)  # Hz
-    pitch_L, loud_L = np.full_like(t_L, base), np.ones_like(t_L)
+    pitch_L: np.ndarray = np.full_like(t_L, base)
+    loud_L: np.ndarray = np.ones_like(t_L)
     noise = generator.normal(size=len(t_L))
     if sound in ("rising", "falling"):
         octaves = generator.uniform(1.2, 2.0)

@@ -140,9 +140,13 @@ class UCF101:
         what = f"{len(listed)} {_LISTS[name]} videos of split {self.split}"
         if there:
             first = next(r.video_id for r in listed if r.video_id not in self._present)
+            both = " and ".join(
+                f"{len(self._there(self._listed[part]))} of {len(self._listed[part])} {word} videos"
+                for part, word in _LISTS.items()
+            )
             raise UserError(
-                f"{len(there)} of {what} are present under {self.root}; add the others (first "
-                f"missing: {first}), or set data.allow_missing=true to go on with those"
+                f"UCF101 split {self.split}: {both} are present under {self.root}; add the others "
+                f"(first missing: {first}), or set data.allow_missing=true to go on with those"
             )
         hint = f"give data.root=<folder that holds {self._classes[0]}/ and the other classes>"
         for place in sorted(self.root.iterdir()) if not self._present else []:

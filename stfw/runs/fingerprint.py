@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stfw.types import Record
+from stfw.types import Record, Split
 
 # where a run lies and whether it goes on says nothing of what it computes
 PLACE_KEYS = ("output_dir", "runs_dir", "resume", "name")
@@ -24,7 +24,7 @@ def of_config(plain: Mapping[str, Any]) -> str:
     return _digest(json.dumps(kept, sort_keys=True, default=str))
 
 
-def of_data(splits: Mapping[str, Sequence[Record]]) -> str:
+def of_data(splits: Mapping[Split, Sequence[Record]]) -> str:
     """Digest of every split's ids, labels, labelled seconds and file sizes."""
     lines = []
     for split, records in sorted(splits.items()):

@@ -45,7 +45,7 @@ def test_unknown_keys_of_a_run_are_refused(stfw: Call, tiny_run: Path) -> None:
 def test_a_checkpoint_alone_is_enough(stfw: Call, tiny_run: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.ckpt"
     shutil.copy(tiny_run / "checkpoints" / "best.ckpt", alone)
-    status, told, _ = stfw("test", f"run={alone}")
+    status, _, _ = stfw("test", f"run={alone}")
     assert status == 0
     assert (tmp_path / "predictions_1x1.csv").is_file()
 

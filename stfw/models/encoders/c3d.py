@@ -65,4 +65,5 @@ class C3D(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv3d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)

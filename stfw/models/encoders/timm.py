@@ -36,7 +36,7 @@ class Timm(nn.Module):
         self.net = timm.create_model(
             name, pretrained=pretrained, num_classes=0, in_chans=in_channels, drop_rate=drop_rate
         )
-        self.num_features: int = self.net.num_features
+        self.num_features = int(self.net.num_features)  # type: ignore[arg-type]
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         B, C, T, H, W = x_BCTHW.shape

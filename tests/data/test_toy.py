@@ -1,0 +1,151 @@
+"""The embedded data set: what makes a class, what must not, and that files are made once."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stfw.data.toy import CUES, Toy, factors
+from stfw.data.toy_render import MOTIONS, draw_scene, render, sing
+from stfw.types import UserError
+from stfw.video.decode import decode
+from stfw.video.probe import probe
+
+
+def scene(motion: str, seed: int = 0, num_frames: int = 32):
+    return draw_scene(motion, "red", num_frames, 64, np.random.default_rng(seed))
+
+
+def test_a_motion_decides_how_a_scene_goes_on_and_nothing_else() -> None:
+    scenes = {motion: scene(motion) for motion in MOTIONS}
+    still = scenes["grow"]
+    for motion, moving in scenes.items():
+        assert (moving.x_T[0], moving.y_T[0], moving.radius_T[0], moving.angle_T[0]) == (
+            still.x_T[0],
+            still.y_T[0],
+            still.radius_T[0],
+            still.angle_T[0],
+        ), motion
+        assert np.array_equal(render(moving)[0], render(still)[0]), motion  # the first frame
+
+    def change(name: str, motion: str) -> float:
+        values_T = getattr(scenes[motion], name)
+        return float(np.median(np.diff(values_T)))
+
+    assert change("x_T", "right") > 0 > change("x_T", "left")
+    assert change("y_T", "down") > 0 > change("y_T", "up")
+    assert change("radius_T", "grow") > 0 > change("radius_T", "shrink")
+    assert change("angle_T", "clockwise") > 0 > change("angle_T", "counterclockwise")
+    assert change("x_T", "up") == change("x_T", "grow") == change("angle_T", "grow") == 0
+
+
+@pytest.mark.parametrize("moment", [0, 17, 31])
+def test_at_every_moment_all_motions_look_alike(moment: int) -> None:
+    """Position and size have the same distribution whatever the motion, early and late."""
+    drawn = {
+        motion: np.array(
+            [
+                (s.x_T[moment], s.y_T[moment], np.log(s.radius_T[moment]))
+                for s in (scene(motion, seed) for seed in range(400))
+            ]
+        )
+        for motion in MOTIONS
+    }
+    deciles = {m: np.quantile(values, np.linspace(0, 1, 11), axis=0) for m, values in drawn.items()}
+    spread = np.ptp(next(iter(drawn.values())), axis=0)
+    for one, other in itertools.combinations(MOTIONS, 2):
+        assert (np.abs(deciles[one] - deciles[other]) < 0.12 * spread).all(), (one, other)
+
+
+def test_cues_make_the_label() -> None:
+    assert Toy(cues=["motion"]).classes == list(MOTIONS)
+    both = Toy(cues=["sound", "motion"]).classes
+    assert len(both) == 16
+    assert both[1] == "rising+left"
+    assert len(Toy(cues=["motion", "sound", "appearance"]).classes) == 8
+    generator = np.random.default_rng(0)
+    drawn = [factors("left+falling", ["motion", "sound"], generator) for _ in range(300)]
+    assert {(d["motion"], d["sound"]) for d in drawn} == {("left", "falling")}
+    assert {d["appearance"] for d in drawn} == set(CUES["appearance"])  # a distractor
+
+
+@pytest.mark.parametrize("cues", [["motoin"], [], ["motion", "motion"]])
+def test_wrong_cues_are_named(cues: list[str]) -> None:
+    with pytest.raises(UserError, match=r"data\.cues"):
+        Toy(cues=cues)
+
+
+def test_sounds_have_their_patterns() -> None:
+    def pitch(sound_L: np.ndarray) -> float:
+        spectrum = np.abs(np.fft.rfft(sound_L * np.hanning(len(sound_L))))
+        return float(np.argmax(spectrum) / len(sound_L) * 16000)
+
+    for seed in range(5):
+        rising = sing("rising", 2.0, np.random.default_rng(seed))
+        falling = sing("falling", 2.0, np.random.default_rng(seed))
+        assert rising.dtype == np.float32
+        assert np.abs(rising).max() <= 1
+        assert pitch(rising[:6400]) < 0.75 * pitch(rising[-6400:])
+        assert pitch(falling[:6400]) > 1.3 * pitch(falling[-6400:])
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    root = tmp_path_factory.mktemp("toy")
+    made = Toy(str(root), num_train=16, num_val=8, num_test=8, num_frames=12, size=32)
+    made.records("train")
+    return made
+
+
+def test_files_are_real_videos_with_sound(toy: Toy) -> None:
+    for record in toy.records("val"):
+        index = probe(record.path)
+        assert index.info.num_frames == 12
+        assert index.info.has_audio
+        assert decode(index, np.arange(12)).shape == (12, 32, 32, 3)
+        with av.open(record.path) as container:
+            stream = container.streams.audio[0]
+            num_samples = sum(frame.samples for frame in container.decode(stream))
+        assert num_samples / stream.rate == pytest.approx(12 / 16, abs=0.1)
+
+
+def test_splits_are_balanced_and_share_no_video(toy: Toy) -> None:
+    seen = set()
+    for split, count in (("train", 2), ("val", 1), ("test", 1)):
+        records = toy.records(split)
+        assert np.bincount([record.label for record in records]).tolist() == [count] * 8
+        for record in records:
+            pixels = decode(probe(record.path), np.array([0])).tobytes()
+            assert pixels not in seen
+            seen.add(pixels)
+
+
+def test_files_are_written_once_and_mended(toy: Toy) -> None:
+    records = toy.records("train")
+    first, second, third = (Path(record.path) for record in records[:3])
+    times = {path: path.stat().st_mtime_ns for path in (first, second, third)}
+    good = first.read_bytes()
+    first.write_bytes(good[:100])
+    second.unlink()
+    again = Toy(str(toy.root), num_train=16, num_val=8, num_test=8, num_frames=12, size=32)
+    assert again.records("train") == records
+    assert first.read_bytes() == good
+    assert second.is_file()
+    assert third.stat().st_mtime_ns == times[third]
+    assert not list(toy.root.rglob("*.part*"))
+
+
+def test_the_same_settings_give_the_same_pixels(toy: Toy, tmp_path: Path) -> None:
+    other = Toy(str(tmp_path), num_train=16, num_val=8, num_test=8, num_frames=12, size=32)
+    mine, theirs = (Path(t.records("test")[3].path).read_bytes() for t in (toy, other))
+    assert mine == theirs
+
+
+def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written.*data\.root="):
+        Toy(str(tmp_path / "file" / "x"), num_train=8, num_val=8, num_test=8).records("train")
