@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -63,15 +64,13 @@ def train(composed: Composed) -> str:
         close(run, error)
         raise
     try:
-        setup.trainer.fit(setup.task, setup.data, ckpt_path=setup.checkpoint, weights_only=True)
+        setup.trainer.fit(setup.task, setup.data, ckpt_path=setup.checkpoint)
         if setup.trainer.interrupted:
             raise KeyboardInterrupt
         metrics = scores(setup.trainer, "val/")
         if cfg.test:
-            best = setup.trainer.checkpoint_callbacks[0].best_model_path or None
-            setup.trainer.test(
-                setup.task, setup.data, ckpt_path=best, weights_only=True, verbose=False
-            )
+            best = best_checkpoint(setup.trainer)
+            setup.trainer.test(setup.task, setup.data, ckpt_path=best, verbose=False)
             metrics |= scores(setup.trainer, "test/")
     except BaseException as error:
         close(run, error)
@@ -196,6 +195,14 @@ def scores(trainer: Any, prefix: str) -> dict[str, float]:
     }
 
 
+def best_checkpoint(trainer: Any) -> str | None:
+    """The best checkpoint's path, or None (the weights as they are) where none was kept."""
+    from stfw.callbacks.checkpoint import BestAndLast
+
+    kept = (c.best_model_path for c in trainer.callbacks if isinstance(c, BestAndLast))
+    return next(kept, None) or None
+
+
 def timings(trainer: Any) -> dict[str, float]:
     """Seconds by stage, where the timings callback was kept."""
     from stfw.callbacks.timings import Timings
@@ -218,6 +225,11 @@ def close(run: RunDir, error: BaseException) -> None:
     stopped = isinstance(error, KeyboardInterrupt | SystemExit)
     reason = " ".join(str(error).split()) or type(error).__name__
     run.update(status="interrupted" if stopped else "failed", reason=reason[:500], ended=now())
+    if (run.path / "metrics.csv").is_file():
+        from stfw.reports.page import write_report
+
+        with contextlib.suppress(Exception):  # the error itself is what the person must see
+            write_report(run.path)
 
 
 def finish_loggers(trainer: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stfw.video.writer import write_video
-from tests.commands.conftest import TINY
+from tests.command_line import TINY
 
 Call = Callable[..., tuple[int, str, str]]
 

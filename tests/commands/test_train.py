@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.commands.conftest import TINY
+from tests.command_line import TINY
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -69,6 +69,7 @@ def test_the_plan_is_told_and_the_result_is_the_last_line(stfw: Call, tmp_path: 
     assert "encoder=stconv" in told
     assert "GMACs per view" in told
     assert "4 steps" in told
+    assert "epoch 1/1  loss " in told
     last = told.strip().splitlines()[-1]
     assert last.startswith("test/top1 0.")
     assert last.endswith("/r")
