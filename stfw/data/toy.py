@@ -32,7 +32,7 @@ from stfw.types import Record, Split, UserError, nearest
 
 CUES = {"motion": MOTIONS, "sound": SOUNDS, "appearance": APPEARANCES}
 VALUES_PER_CUE = {1: 8, 2: 4, 3: 2}  # so that there are 8, 16 or 8 classes
-VERSION = 2  # of the drawing; part of the cache folder's name
+VERSION = 3  # of the drawing; part of the cache folder's name
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 

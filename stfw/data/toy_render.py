@@ -19,7 +19,7 @@ APPEARANCES = ("red", "green", "blue", "amber", "violet", "teal", "pink", "lime"
 SHAPES = ("triangle", "bar", "angle", "arrow", "half_disc")
 SAMPLE_RATE = 16000
 _HUES = dict(zip(APPEARANCES, (0, 125, 220, 40, 275, 180, 325, 80), strict=True))  # degrees
-_MIN_RADIUS, _MAX_RADIUS = 9.0, 18.0  # pixels of a 64-pixel frame
+_MIN_RADIUS, _MAX_RADIUS = 7.5, 21.0  # pixels of a 64-pixel frame
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def draw_scene(
     scale = size / 64
     t_T = np.arange(num_frames)
     speed = generator.uniform(0.9, 2.0) * scale  # pixels per frame
-    growth = generator.uniform(1 / 32, 1 / 18)  # octaves of the size circle per frame
+    growth = generator.uniform(1 / 36, 1 / 20)  # turns of the size circle per frame
     turn = generator.uniform(math.radians(6), math.radians(12))
     dx, dy = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}.get(motion, (0, 0))
     grow = {"grow": 1, "shrink": -1}.get(motion, 0)
