@@ -224,6 +224,8 @@ def close(run: RunDir, error: BaseException) -> None:
         return
     stopped = isinstance(error, KeyboardInterrupt | SystemExit)
     reason = " ".join(str(error).split()) or type(error).__name__
+    if stopped:
+        reason = "stopped by a signal"
     run.update(status="interrupted" if stopped else "failed", reason=reason[:500], ended=now())
     if (run.path / "metrics.csv").is_file():
         from stfw.reports.page import write_report
