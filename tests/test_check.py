@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,6 +118,7 @@ def test_a_user_s_package_is_allowed_by_name(
 ) -> None:
     (tmp_path / "my_nets.py").write_text("class Net:\n    def __init__(self, width: int): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)
     with pytest.raises(UserError, match="export STFW_TARGETS=my_nets"):
         resolve_target("my_nets.Net")
     monkeypatch.setenv("STFW_TARGETS", "other my_nets")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,7 @@ def test_the_extension_of_the_guide_trains(
     (tmp_path / "my_conf" / "encoder" / "frame_means.yaml").write_text(yaml)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_nets", raising=False)  # another test's
     monkeypatch.setenv("STFW_CONF", "my_conf")
     monkeypatch.setenv("STFW_TARGETS", "my_nets")
     (words,) = [words for name, words in COMMANDS if name == "extend.md"]

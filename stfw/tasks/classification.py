@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from stfw.models.recognizer import view_probabilities
+from stfw.types import UserError
 
 Prediction = tuple[str, int, list[float]]  # video id, label, probability per class
 
@@ -65,7 +66,15 @@ class Classification(pl.LightningModule):
         torch.manual_seed(hash((self.seed, self.global_step, batch_idx, self.global_rank)) % 2**63)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        logits_BVK = self.network(batch)
+        try:
+            logits_BVK = self.network(batch)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise UserError(
+                "a training batch of one video is too small for this network's batch norm; choose "
+                "data.batch_size so that none is left alone, or give more training videos"
+            ) from error
         logits_BK = logits_BVK.flatten(0, 1)
         label_B = batch["label"].repeat_interleave(logits_BVK.shape[1])
         loss = self.loss(logits_BK, label_B)

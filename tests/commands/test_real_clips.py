@@ -35,7 +35,7 @@ def test_surveillance_clips_divided_by_scene(
     assert {"fight", "noFight"} & set(told.split())
 
 
-@pytest.mark.parametrize("model", ["stconv", "frame_cnn", "lrcn"])
+@pytest.mark.parametrize("model", ["stconv", "lrcn"])
 def test_ucf101_with_five_of_its_clips(
     stfw: Call, shared_videos: Path, tmp_path: Path, model: str
 ) -> None:
@@ -46,18 +46,27 @@ def test_ucf101_with_five_of_its_clips(
     assert len([line for line in error.splitlines() if line]) == 1
     assert not (tmp_path / "run").exists()
     words += ["data.allow_missing=true", f"model={model}"]
-    if model != "stconv":
-        words.append("data.batch_size=1")
     status, told, error = stfw("train", *words, f"output_dir={tmp_path / 'run'}")
     assert status == 0, error
     assert told.strip().splitlines()[-1].startswith("test/top1")
 
 
+def test_a_batch_too_small_for_batch_norm_is_one_sentence(
+    stfw: Call, shared_videos: Path, tmp_path: Path
+) -> None:
+    words = ["data=ucf101", f"data.root={shared_videos / 'UCF-101'}", "data.allow_missing=true"]
+    words += ["model=frame_cnn", *SMALL, f"output_dir={tmp_path / 'run'}"]
+    status, _, error = stfw("train", *words)  # one training video, maps of one pixel
+    assert status == 2
+    assert "a training batch of one video is too small" in error
+
+
 def test_a_table_of_parts_of_real_clips(stfw: Call, shared_videos: Path, tmp_path: Path) -> None:
-    rows = ["path,label,start_sec,end_sec,split"]
+    rows = ["path,label,start_sec,end_sec,split,group"]
     for name, label in (("bbaf2n.mpg", "one"), ("brbk7n.mpg", "two")):
         for begin, split in ((0, "train"), (1, "val"), (2, "test")):
-            rows.append(f"{shared_videos / 'grid' / name},{label},{begin},{begin + 1},{split}")
+            where = f"{shared_videos / 'grid' / name},{label},{begin},{begin + 1}"
+            rows.append(f"{where},{split},{label} {split}")
     (tmp_path / "parts.csv").write_text("\n".join(rows) + "\n")
     words = ["data=table", f"data.path={tmp_path / 'parts.csv'}", *SMALL]
     status, told, error = stfw("train", *words, f"output_dir={tmp_path / 'run'}")
