@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -20,6 +20,12 @@ LOADER_KEYS = (
     "start_method",
     "prefetch_factor",
     "timeout_sec",
+    "repeats",
+    "on_error",
+    "max_bad_fraction",
+    "max_pixels",
+    "max_frames",
+    "max_bytes",
 )
 # the keys of conf/train.yaml that are no group
 ROOT_HINTS: dict[str, Any] = {
@@ -33,7 +39,12 @@ ROOT_HINTS: dict[str, Any] = {
     "init_from": str | None,
     "test": bool,
 }
-STREAM_KEYS = ("channels", "encoder", "aggregator")
+STREAM_HINTS: dict[str, Any] = {
+    "num_frames": int | None,
+    "stack": bool,
+    "slot": Literal["encoder", "audio_encoder"],
+}
+STREAM_KEYS = ("source", *STREAM_HINTS, "encoder", "aggregator")
 
 
 class Build:
@@ -77,43 +88,66 @@ Make = Build | Check
 
 
 def assemble_data(cfg: DictConfig, make: Make) -> Any:
-    """The data module: reader, sampler, transform, loaders."""
+    """The data module: reader, sampler, streams, transform, loaders."""
     from stfw.data.datamodule import Loader, VideoDataModule
-    from stfw.transforms.clip import Pipeline
+    from stfw.transforms.pipeline import ClipPipeline
 
     return make.join(
         VideoDataModule,
         reader=make(cfg.data, skip=LOADER_KEYS),
         loader=make(cfg.data, only=LOADER_KEYS, target=Loader),
         sampler=make(cfg.sampler),
-        transform=make.join(Pipeline, make(cfg.transform.train)),
+        streams=assemble_streams(cfg, make),
+        transform=make.join(ClipPipeline, make(cfg.transform.train)),
+        decode=make(cfg.decoder),
         short_side=cfg.clip.short_side,
         seed=cfg.seed,
     )
+
+
+def assemble_streams(cfg: DictConfig, make: Make) -> dict[str, Any]:
+    """Where each stream's pictures or sounds come from, in the order of the config."""
+    from stfw.data.streams.stream import Stream
+
+    return {
+        str(name): make.join(Stream, make(node.source), node.num_frames, node.stack)
+        for name, node in cfg.streams.items()
+    }
 
 
 def assemble_network(cfg: DictConfig, make: Make, num_classes: int) -> Any:
     """The network: an encoder and an aggregator per stream, a fusion, a head."""
     from stfw.models.recognizer import Recognizer
 
-    encoders, aggregators = {}, {}
+    encoders, aggregators, stacked = {}, {}, []
     for name, stream in cfg.streams.items():
-        encoder = make(stream.encoder or cfg.encoder, in_channels=stream.channels)
+        channels = make(stream.source).channels
+        if stream.stack:
+            channels *= stream.num_frames or cfg.clip.num_frames
+            stacked.append(str(name))
+        encoder = make(stream.encoder or cfg[stream.slot], in_channels=channels)
         aggregator = make(stream.aggregator or cfg.aggregator, in_features=encoder.num_features)
         encoders[str(name)], aggregators[str(name)] = encoder, aggregator
     widths = {name: aggregator.num_features for name, aggregator in aggregators.items()}
     fusion = make(cfg.fusion, in_features=widths)
     head = make(cfg.head, in_features=fusion.num_features, num_classes=num_classes)
     return make.join(
-        Recognizer, encoders, aggregators, fusion, head, cfg.get("max_clips_per_forward", 32)
+        Recognizer,
+        encoders,
+        aggregators,
+        fusion,
+        head,
+        cfg.get("max_clips_per_forward", 32),
+        stacked,
     )
 
 
-def assemble_batch_transform(cfg: DictConfig, make: Make) -> Any:
+def assemble_batch_transform(cfg: DictConfig, make: Make, num_classes: int) -> Any:
     """What runs on the pixels once they are on the device."""
     from stfw.transforms.batch import BatchPipeline
 
-    return make.join(BatchPipeline, make(cfg.transform.batch))
+    kinds = {str(name): make(node.source).kind for name, node in cfg.streams.items()}
+    return make.join(BatchPipeline, make(cfg.transform.batch), kinds, num_classes)
 
 
 def assemble_task(cfg: DictConfig, make: Make, network: Any, classes: list[str]) -> Any:
@@ -121,7 +155,7 @@ def assemble_task(cfg: DictConfig, make: Make, network: Any, classes: list[str])
     return make(
         cfg.task,
         network=network,
-        batch_transform=assemble_batch_transform(cfg, make),
+        batch_transform=assemble_batch_transform(cfg, make, len(classes)),
         loss=make(cfg.loss),
         classes=classes,
         optimizer=make(cfg.optimizer),
@@ -166,6 +200,9 @@ def check(cfg: DictConfig) -> None:
                 dry.mistakes.append(
                     f"streams.{name}.{key}: no such key (there are: {', '.join(STREAM_KEYS)})"
                 )
+        for key, hint in STREAM_HINTS.items():
+            dry.expect(stream, key, hint)
+    dry.raise_if_wrong()  # what follows leans on these
     assemble_data(cfg, dry)
     network = assemble_network(cfg, dry, num_classes=2)
     assemble_task(cfg, dry, network, classes=[])

@@ -15,13 +15,15 @@ from stfw.assemble import (
     Build,
     assemble_batch_transform,
     assemble_network,
+    assemble_streams,
     check,
 )
-from stfw.data.dataset import collate, load_sample
+from stfw.data.dataset import collate
+from stfw.data.sample import Loading, load_sample
 from stfw.models.recognizer import view_probabilities
 from stfw.runs import checkpoint_io
 from stfw.runs.find import find_checkpoint
-from stfw.types import Batch, Record, Sampler, UserError, Views
+from stfw.types import Batch, Record, UserError, Views
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Model:
         network: batch -> logits_BVK, in evaluation mode.
         classes: K class names.
         cfg: the run's config.
-        sampler: chooses the regular views.
+        loading: how a video becomes a sample.
         batch_transform: runs on the device.
         device: where the network is.
     """
@@ -40,7 +42,7 @@ class Model:
     network: nn.Module
     classes: list[str]
     cfg: DictConfig
-    sampler: Sampler
+    loading: Loading
     batch_transform: nn.Module
     device: torch.device
 
@@ -51,7 +53,7 @@ class Model:
             VideoError: it cannot be read.
         """
         record = Record(video_id=str(path), path=str(Path(path).absolute()), label=0)
-        return collate([load_sample(record, self.sampler, None, self.cfg.clip.short_side, None)])
+        return collate([load_sample(record, self.loading)])
 
     @torch.inference_mode()
     def probabilities(self, batch: Batch) -> Tensor:
@@ -61,8 +63,9 @@ class Model:
             for name, value in batch.items()
         }
         moved["present"] = {name: flag.to(self.device) for name, flag in batch["present"].items()}
-        moved["rgb"] = self.batch_transform(moved["rgb"])
-        return view_probabilities(self.network(moved)).cpu()
+        logits_BVK = self.network(self.batch_transform(moved))
+        multi_label = bool(self.cfg.task.get("multi_label"))
+        return view_probabilities(logits_BVK, multi_label, moved["weights"]).cpu()
 
     def predict(self, path: str | Path, top: int = 5) -> list[tuple[str, float]]:
         """The most probable classes of a file, most probable first.
@@ -96,8 +99,14 @@ def load_model(run: str, device: str = "cpu", views: str | None = None) -> Model
         network=network.to(place).eval(),
         classes=classes,
         cfg=cfg,
-        sampler=build(cfg.sampler),
-        batch_transform=assemble_batch_transform(cfg, build).to(place),
+        loading=Loading(
+            sampler=build(cfg.sampler),
+            streams=assemble_streams(cfg, build),
+            transform=None,
+            decode=build(cfg.decoder),
+            short_side=cfg.clip.short_side,
+        ),
+        batch_transform=assemble_batch_transform(cfg, build, len(classes)).to(place).eval(),
         device=place,
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "val", "test"]
 ShortPolicy = Literal["loop", "repeat_last", "error"]
-VideoErrorKind = Literal["missing", "open", "no_video", "decode", "short", "too_large"]
+VideoErrorKind = Literal["missing", "open", "no_video", "no_audio", "decode", "short", "too_large"]
 
 
 class UserError(Exception):
@@ -47,8 +47,9 @@ class VideoError(UserError):
     Args:
         path: the file.
         kind: ``missing``, ``open`` (not a readable container), ``no_video`` (no video track),
-            ``decode`` (frames missing or broken), ``short`` (fewer frames than a clip needs under
-            ``short=error``), ``too_large`` (refused by a size cap).
+            ``no_audio`` (no sound where it is asked for), ``decode`` (frames missing or broken),
+            ``short`` (fewer frames than a clip needs under ``short=error``), ``too_large``
+            (refused by a size cap).
         reason: what was found, in words.
     """
 
@@ -66,19 +67,27 @@ class Record:
 
     Attributes:
         video_id: unique name within the split; the key of predictions.
-        path: absolute path of the file.
-        label: class index, 0..K-1.
+        path: absolute path of the file; or, for a folder of pictures, the pattern of their names
+            (``/data/clip/img_%05d.jpg``); or, with ``span``, the path or URL of the file around it.
+        label: class index, 0..K-1; where a video may have several classes, their indices.
         start_sec: beginning of the labelled part; None is the beginning of the file.
         end_sec: end (exclusive) of the labelled part; None is the end of the file.
         group: what must never stand on both sides of a split (scene, camera, subject).
+        span: (first byte, number of bytes) of the video within ``path``, a tar shard.
     """
 
     video_id: str
     path: str
-    label: int
+    label: int | tuple[int, ...]
     start_sec: float | None = None
     end_sec: float | None = None
     group: str | None = None
+    span: tuple[int, int] | None = None
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """Its classes, one or several."""
+        return (self.label,) if isinstance(self.label, int) else self.label
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class VideoInfo:
         height: rows of the upright frame (container rotation applied).
         width: columns of the upright frame.
         has_audio: whether the file has an audio track.
+        times_F: float64, seconds from the first frame to each; None: the rate is constant.
     """
 
     path: str
@@ -100,6 +110,7 @@ class VideoInfo:
     height: int
     width: int
     has_audio: bool = False
+    times_F: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def duration_sec(self) -> float:
@@ -115,14 +126,20 @@ class View:
         boxes_N4: int64 (top, left, height, width) in pixels of the short-side-resized frame;
             None leaves the crop to the transform.
         weights_N: float32, 0 marks padding that is never encoded.
+        mosaic_NG4: int64, instead of boxes: G = g * g equal boxes a clip, laid out row by row as
+            one picture of g x g tiles (FAST-VQA's grid of mini-patches).
+        flip: whether the view is mirrored left to right (the second half of a 10-crop).
     """
 
     frames_NT: np.ndarray
     boxes_N4: np.ndarray | None = None
     weights_N: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+    mosaic_NG4: np.ndarray | None = None
+    flip: bool = False
 
 
 Sampler = Callable[[VideoInfo, "np.random.Generator | None"], "list[View]"]
+StreamKind = Literal["rgb", "flow", "difference", "audio"]
 
 
 class Reader(Protocol):
@@ -139,16 +156,23 @@ class Reader(Protocol):
 
 
 class Batch(TypedDict, total=False):
-    """What collate makes and a network takes; views of one video travel together."""
+    """What collate makes and a network takes; views of one video travel together.
 
-    rgb: Tensor  # uint8 B V N 3 T H W on the loader's side, normalised float after transfer
+    Streams stand beside these keys under their own names: pictures uint8 B V N C T H W (rgb 3,
+    flow 2, difference 3 channels) on the loader's side and normalised float after transfer; sound
+    float32 B V N 1 M L, log-mel.
+    """
+
+    rgb: Tensor  # the stream that is always met; others by their names
     weights: Tensor  # float32 B V N, 0 = padding
     positions: Tensor  # float32 B V N 3, (t, y, x) of each clip's centre in 0..1
-    label: Tensor  # int64 B
+    label: Tensor  # int64 B; where a video may have several classes: float32 B K of 0 and 1
+    target: Tensor  # float32 B K, set where labels were mixed in training
     video_id: list[str]
     present: dict[str, Tensor]  # stream -> bool B
-    decode_sec: Tensor  # float32 B, seconds spent decoding this sample
+    decode_sec: Tensor  # float32 B, seconds spent reading this sample
     padded: bool  # whether any weight is 0
+    skipped: list[VideoError]  # unreadable videos that others stand in for
 
 
 @dataclass(frozen=True)
@@ -163,14 +187,18 @@ class Views:
         """Reads ``"10x3"``.
 
         Raises:
-            UserError: anything but two positive integers around an ``x``, or other than 1, 3 crops.
+            UserError: anything but two positive integers around an ``x``, or a number of crops
+                other than 1, 3, 10.
         """
         match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", str(text))
         if match is None:
             raise UserError(f"views={text} is not <clips>x<crops>; write for example views=10x3")
         num_clips, num_crops = int(match[1]), int(match[2])
-        if num_crops not in (1, 3):
-            raise UserError(f"views={text}: {num_crops} crops are not known; use 1 (centre) or 3")
+        if num_crops not in (1, 3, 10):
+            raise UserError(
+                f"views={text}: {num_crops} crops are not known; use 1 (centre), 3 (along the "
+                "longer side) or 10 (corners and centre, each mirrored)"
+            )
         return cls(num_clips, num_crops)
 
     def __len__(self) -> int:

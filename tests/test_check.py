@@ -49,7 +49,7 @@ def test_a_misspelt_argument_gets_the_nearest_name() -> None:
         ("transform.train.flip.prob=yes!", "transform.train.flip.prob"),
         ("lr_scheduler.warmup_epochs=[1]", "lr_scheduler.warmup_epochs"),
         ("callbacks.best.mode=most", "callbacks.best.mode: 'most' is not one of min, max"),
-        ("streams.rgb.channels=3 +streams.rgb.colour=1", "streams.rgb.colour: no such key"),
+        ("+streams.rgb.colour=1", "streams.rgb.colour: no such key"),
         ("encoder._target_=stfw.models.encoders.nothing.Net", "nothing to import at"),
         ("clip.num_frames=many", "sampler.num_frames: 'many' is not int"),
     ],

@@ -14,6 +14,7 @@ from torch import nn
 from stfw.data.datamodule import SPLITS, VideoDataModule
 from stfw.models.complexity import gmacs, num_parameters
 from stfw.runs import fingerprint
+from stfw.types import Batch
 
 SLOTS = (
     "model",
@@ -22,7 +23,9 @@ SLOTS = (
     "clip",
     "sampler",
     "transform",
+    "decoder",
     "encoder",
+    "audio_encoder",
     "aggregator",
     "fusion",
     "head",
@@ -36,46 +39,34 @@ SLOTS = (
 )
 
 
-def input_shapes(cfg: DictConfig) -> dict[str, tuple[int, ...]]:
-    """Stream -> shape of one view: B V N C T H W with B = V = 1."""
-    clip = cfg.clip
-    return {
-        str(name): (
-            1,
-            1,
-            clip.num_clips,
-            stream.channels,
-            clip.num_frames,
-            clip.crop_size,
-            clip.crop_size,
-        )
-        for name, stream in cfg.streams.items()
-    }
+def input_shapes(example: Batch) -> dict[str, tuple[int, ...]]:
+    """Stream -> shape of one view: 1 1 N C T H W (sound: 1 1 N 1 M L)."""
+    streams: list[str] = list(example["present"])
+    return {name: (1, 1, *example[name].shape[1:]) for name in streams}  # type: ignore[literal-required]
 
 
 def make_plan(
     cfg: DictConfig,
     choices: Mapping[str, str],
     network: nn.Module,
-    num_train: int,
-    batch_size: int,
+    data: VideoDataModule,
     world_size: int,
 ) -> dict[str, Any]:
     """The figures that a person checks before paying for a run."""
     accumulate = cfg.trainer.accumulate_grad_batches
-    effective = batch_size * world_size * accumulate
-    steps = -(-num_train // effective) * cfg.trainer.max_epochs
+    videos = data.loader.batch_size * world_size * accumulate
+    steps = -(-len(data.splits["train"]) // videos) * cfg.trainer.max_epochs
     if cfg.trainer.max_steps and cfg.trainer.max_steps > 0:
         steps = min(steps, cfg.trainer.max_steps)
-    shapes = input_shapes(cfg)
+    shapes = input_shapes(data.example())
     return {
-        "choices": {slot: choices[slot] for slot in SLOTS if slot in choices},
+        "choices": {slot: choices[slot] for slot in SLOTS if slot in choices and used(slot, cfg)},
         "num_parameters": num_parameters(network),
         "gmacs_per_view": round(gmacs(network, shapes), 6),
         "input": ", ".join(
             f"{name} " + "x".join(map(str, shape[2:])) for name, shape in shapes.items()
         ),
-        "effective_batch_size": effective,
+        "effective_batch_size": videos * data.loader.repeats,
         "lr": cfg.optimizer.lr,
         "num_epochs": cfg.trainer.max_epochs,
         "num_steps": steps,
@@ -85,12 +76,19 @@ def make_plan(
     }
 
 
+def used(slot: str, cfg: DictConfig) -> bool:
+    """Whether a slot has a part in the run: those of encoders that no stream names have none."""
+    if slot not in ("encoder", "audio_encoder"):
+        return True
+    return any(stream.slot == slot and stream.encoder is None for stream in cfg.streams.values())
+
+
 def describe_data(data: VideoDataModule) -> dict[str, Any]:
     """Counts per split and class, and a fingerprint."""
     classes = data.reader.classes
     splits = {}
     for split in SPLITS:
-        counts = Counter(record.label for record in data.splits[split])
+        counts = Counter(label for record in data.splits[split] for label in record.labels)
         splits[split] = {
             "num_videos": len(data.splits[split]),
             "per_class": {name: counts.get(label, 0) for label, name in enumerate(classes)},

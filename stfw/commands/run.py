@@ -22,6 +22,7 @@ from stfw.assemble import (
 )
 from stfw.commands.resume import choose_folder, find_start, is_rank_zero
 from stfw.config import Composed, to_plain
+from stfw.data.bad_samples import read_counts
 from stfw.runs import directory, fingerprint
 from stfw.runs.directory import RunDir
 from stfw.types import Record, UserError
@@ -56,6 +57,7 @@ def train(composed: Composed) -> str:
     old, checkpoint = find_start(cfg)
     data = assemble_data(cfg, Build())
     check_data(data.splits, data.reader.classes)
+    check_labels(cfg, data.splits["train"])
     run = choose_folder(cfg, old, checkpoint)
     cfg.output_dir = str(run.path)
     try:
@@ -81,6 +83,7 @@ def train(composed: Composed) -> str:
         run.update(
             metrics=metrics,
             timings=timings(setup.trainer),
+            skipped=read_counts(run.path / "bad_samples.jsonl"),
             status="finished",
             reason=None,
             ended=now(),
@@ -88,6 +91,8 @@ def train(composed: Composed) -> str:
         from stfw.reports.page import write_report
 
         print(f"report {write_report(run.path)}")
+        for split, count in run.read()["skipped"].items():
+            print(f"{count} {split} videos could not be read: see {run.path}/bad_samples.jsonl")
     return result_line(metrics, run.path)
 
 
@@ -107,13 +112,13 @@ def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None)
     task.checkpoint_extra = {"config": plain, "classes": list(classes), "choices": composed.choices}
     trainer = assemble_trainer(cfg, build, [], [SafeCheckpointIO()])
     share_cores(trainer, data.num_workers)
+    data.bad_samples.path = run.path / "bad_samples.jsonl"
     if is_rank_zero():
         plan = make_plan(
             cfg,
             composed.choices,
             network,
-            len(data.splits["train"]),
-            data.loader.batch_size,
+            data,
             trainer.world_size,
         )
         described = describe_data(data)
@@ -171,6 +176,19 @@ def check_data(splits: dict[str, list[Record]], classes: list[str]) -> None:
             raise UserError(f"the {split} split is empty; give it videos or change the fractions")
 
 
+def check_labels(cfg: DictConfig, records: list[Record]) -> None:
+    """Refuses a task that does not fit the labels.
+
+    Raises:
+        UserError: several labels per video for a task of one, or the other way round.
+    """
+    several = any(not isinstance(record.label, int) for record in records)
+    if several and not cfg.task.multi_label:
+        raise UserError("the videos have several labels each; choose task=multi_label loss=bce")
+    if cfg.task.multi_label and not several:
+        raise UserError("task=multi_label needs several labels per video; see data.multi_label")
+
+
 def check_devices(cfg: DictConfig) -> None:
     """Refuses a trainer that asks for hardware that is not there, in one sentence.
 
@@ -226,7 +244,12 @@ def close(run: RunDir, error: BaseException) -> None:
     reason = " ".join(str(error).split()) or type(error).__name__
     if stopped:
         reason = "stopped by a signal"
-    run.update(status="interrupted" if stopped else "failed", reason=reason[:500], ended=now())
+    run.update(
+        status="interrupted" if stopped else "failed",
+        reason=reason[:500],
+        skipped=read_counts(run.path / "bad_samples.jsonl"),
+        ended=now(),
+    )
     if (run.path / "metrics.csv").is_file():
         from stfw.reports.page import write_report
 

@@ -48,6 +48,7 @@ def test(run: str, overrides: Sequence[str]) -> str:
     quiet()
     build = Build()
     data = assemble_data(cfg, build)
+    data.bad_samples.path = folder / "bad_samples.jsonl"
     check_data({"test": data.splits["test"]}, data.reader.classes)
     if data.reader.classes != classes:
         raise UserError(
@@ -71,6 +72,8 @@ def test(run: str, overrides: Sequence[str]) -> str:
         print(f"{len(data.splits['test'])} test videos, views {views}")
     trainer.test(task, data, verbose=False)
     metrics = scores(trainer, "test/")
+    for count in data.bad_samples.counts().values():
+        print(f"{count} videos could not be read and are not in the figures")
     if trainer.is_global_zero:
         for name, value in sorted(metrics.items()):
             print(f"{name} {value:.4f}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -10,11 +11,15 @@ from typing import Literal
 import pytorch_lightning as pl
 import torch
 
+from stfw.data.bad_samples import BadSamples
 from stfw.data.batches import EvalBatches, TrainBatches
-from stfw.data.dataset import VideoDataset
+from stfw.data.dataset import OnError, VideoDataset
+from stfw.data.footage import Decode
 from stfw.data.loader import Guarded, VideoLoader, collate_or_error
-from stfw.transforms.clip import ClipTransform
-from stfw.types import Reader, Record, Sampler, Split, UserError
+from stfw.data.sample import Limits, Loading
+from stfw.data.streams.stream import Stream
+from stfw.transforms.pipeline import ClipPipeline
+from stfw.types import Batch, Reader, Record, Sampler, Split, UserError
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -31,6 +36,14 @@ class Loader:
         start_method: how workers start: ``fork``, ``spawn`` or ``forkserver``; None is Python's.
         prefetch_factor: batches that each worker keeps ready.
         timeout_sec: a worker that gives nothing for so long is an error; 0 waits for ever.
+        repeats: random views of a video per training sample, from one pass of decoding (repeated
+            augmentation, Hoffer et al. 2020); they multiply the batch.
+        on_error: ``raise`` stops at an unreadable video; ``skip`` goes on without it, writes it
+            into ``bad_samples.jsonl``, and in training puts another in its place.
+        max_bad_fraction: of a split's videos that may be skipped.
+        max_pixels: height x width beyond which a video counts as unreadable; None: no limit.
+        max_frames: in the same way.
+        max_bytes: in the same way, of the file.
     """
 
     batch_size: int = 8
@@ -39,11 +52,21 @@ class Loader:
     start_method: Literal["fork", "spawn", "forkserver"] | None = None
     prefetch_factor: int = 2
     timeout_sec: int = 300
+    repeats: int = 1
+    on_error: OnError = "raise"
+    max_bad_fraction: float = 0.05
+    max_pixels: int | None = None
+    max_frames: int | None = None
+    max_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("eval_batch_size", 1), ("prefetch_factor", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"data.{name}={getattr(self, name)} is below {least}")
+        for name in ("batch_size", "eval_batch_size", "prefetch_factor", "repeats"):
+            if getattr(self, name) < 1:
+                raise UserError(f"data.{name}={getattr(self, name)} is below 1")
+        if not 0 <= self.max_bad_fraction <= 1:
+            raise UserError(
+                f"data.max_bad_fraction={self.max_bad_fraction} is no part of 1; give 0 to 1"
+            )
         if self.num_workers is not None and self.num_workers < 0:
             raise UserError(f"data.num_workers={self.num_workers} is below 0")
 
@@ -55,7 +78,9 @@ class VideoDataModule(pl.LightningDataModule):
         reader: the data set.
         loader: batch sizes and workers.
         sampler: for training (called with a generator) and evaluation (without).
+        streams: name to stream.
         transform: of training clips.
+        decode: the decoder.
         short_side: frames are resized to it while they are decoded.
         seed: of shuffling and augmentation.
     """
@@ -65,13 +90,17 @@ class VideoDataModule(pl.LightningDataModule):
         reader: Reader,
         loader: Loader,
         sampler: Sampler,
-        transform: ClipTransform,
+        streams: Mapping[str, Stream],
+        transform: ClipPipeline,
+        decode: Decode,
         short_side: int | None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.reader, self.loader, self.sampler, self.transform = reader, loader, sampler, transform
+        self.streams, self.decode = streams, decode
         self.short_side, self.seed = short_side, seed
+        self.bad_samples = BadSamples(loader.max_bad_fraction)
 
     @cached_property
     def splits(self) -> dict[Split, list[Record]]:
@@ -86,13 +115,28 @@ class VideoDataModule(pl.LightningDataModule):
         return default_num_workers()
 
     def dataset(self, split: Split) -> VideoDataset:
-        transform = self.transform if split == "train" else None
-        return VideoDataset(self.splits[split], self.sampler, transform, self.short_side, self.seed)
+        loader = self.loader
+        loading = Loading(
+            self.sampler,
+            self.streams,
+            self.transform if split == "train" else None,
+            self.decode,
+            self.short_side,
+            Limits(loader.max_pixels, loader.max_frames, loader.max_bytes),
+            loader.repeats,
+            len(self.reader.classes),
+        )
+        return VideoDataset(self.splits[split], loading, self.seed, loader.on_error)
+
+    def example(self) -> Batch:
+        """The first training sample, as the loader gives it."""
+        return self.dataset("train")[0]
 
     def train_dataloader(self) -> VideoLoader:
         dataset, (rank, world_size) = self.dataset("train"), self._place()
         return self._load(
             dataset,
+            "train",
             TrainBatches(len(dataset), self.loader.batch_size, self.seed, rank, world_size),
         )
 
@@ -105,7 +149,9 @@ class VideoDataModule(pl.LightningDataModule):
     def _evaluate(self, split: Split) -> VideoLoader:
         dataset, (rank, world_size) = self.dataset(split), self._place()
         return self._load(
-            dataset, EvalBatches(len(dataset), self.loader.eval_batch_size, rank, world_size)
+            dataset,
+            split,
+            EvalBatches(len(dataset), self.loader.eval_batch_size, rank, world_size),
         )
 
     def _place(self) -> tuple[int, int]:
@@ -114,11 +160,13 @@ class VideoDataModule(pl.LightningDataModule):
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
 
-    def _load(self, dataset: VideoDataset, batches: TrainBatches | EvalBatches) -> VideoLoader:
+    def _load(
+        self, dataset: VideoDataset, split: Split, batches: TrainBatches | EvalBatches
+    ) -> VideoLoader:
         num_workers = self.num_workers
         parallel = num_workers > 0
-        return VideoLoader(
-            Guarded(dataset),
+        loader = VideoLoader(
+            Guarded(dataset, num_workers),
             batch_sampler=batches,
             collate_fn=collate_or_error,
             num_workers=num_workers,
@@ -129,6 +177,8 @@ class VideoDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_one_thread,
         )
+        loader.on_skipped = lambda errors: self.bad_samples.add(errors, split, len(dataset))
+        return loader
 
 
 def num_cores() -> int:

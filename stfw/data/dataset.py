@@ -1,22 +1,22 @@
-"""One video's way from its record to tensors: probe, sample, decode, cut, transform, collate."""
+"""Videos as samples, and samples as batches."""
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from stfw.data.batches import Item
-from stfw.sampling.crops import resized_size
-from stfw.transforms.clip import ClipTransform
-from stfw.types import Batch, Record, Sampler, VideoError, VideoInfo, View
-from stfw.video.decode import decode
-from stfw.video.probe import VideoIndex, probe
+from stfw.data.sample import Loading, load_sample
+from stfw.types import Batch, Record, UserError, VideoError
+
+OnError = Literal["raise", "skip"]
+AnyError = TypeVar("AnyError", bound=UserError)
+MAX_STAND_INS = 10  # unreadable videos in a row, each drawn at random, before giving up
 
 
 class VideoDataset(Dataset[Batch]):
@@ -24,158 +24,108 @@ class VideoDataset(Dataset[Batch]):
 
     Args:
         records: the videos of a split.
-        sampler: chooses frames and boxes.
-        transform: for training: runs on the clips, uint8. None is evaluation: the sampler is
-            called without a generator and its boxes do all the cutting.
-        short_side: frames are resized to this shorter side while they are decoded.
+        loading: how one becomes a sample.
         seed: with epoch, index and repeat it determines every random choice about an item, so the
             same item is drawn with 0 or 8 workers and on 1 or 8 devices.
+        on_error: ``raise`` stops at an unreadable video. ``skip`` puts another one in its place,
+            always the same one, and names it in ``skipped``; in evaluation, where no other can
+            stand in, the sample is empty but for that.
     """
 
     def __init__(
         self,
         records: Sequence[Record],
-        sampler: Sampler,
-        transform: ClipTransform | None,
-        short_side: int | None,
+        loading: Loading,
         seed: int = 0,
+        on_error: OnError = "raise",
     ) -> None:
-        self.records, self.sampler, self.transform = list(records), sampler, transform
-        self.short_side, self.seed = short_side, seed
+        self.records, self.loading, self.seed = list(records), loading, seed
+        self.on_error = on_error
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, item: Item | int) -> Batch:
         epoch, index, repeat = (0, item, 0) if isinstance(item, int) else item
-        record = self.records[index]
-        generator = None
-        if self.transform is not None:
-            seeds = np.random.SeedSequence([self.seed, epoch, index, repeat])
-            generator = np.random.default_rng(seeds)
-        return load_sample(record, self.sampler, self.transform, self.short_side, generator)
+        if self.loading.transform is None:
+            try:
+                return load_sample(self.records[index], self.loading)
+            except VideoError as error:
+                if self.on_error == "raise":
+                    raise
+                return Batch(skipped=[without_cause(error)])
+        skipped: list[VideoError] = []
+        generator = np.random.default_rng(np.random.SeedSequence([self.seed, epoch, index, repeat]))
+        while True:
+            try:
+                sample = load_sample(self.records[index], self.loading, generator)
+                sample["skipped"] = skipped
+                return sample
+            except VideoError as error:
+                if self.on_error == "raise":
+                    raise
+                skipped.append(without_cause(error))
+                if len(skipped) == MAX_STAND_INS:
+                    raise UserError(
+                        f"{MAX_STAND_INS} videos in a row cannot be read, the last: {error}; see "
+                        "stfw data scan"
+                    ) from error
+                index = int(generator.integers(len(self.records)))
 
 
-def load_sample(
-    record: Record,
-    sampler: Sampler,
-    transform: ClipTransform | None,
-    short_side: int | None,
-    generator: np.random.Generator | None,
-) -> Batch:
-    """Reads one video as the sampler asks.
-
-    Returns:
-        A batch of this one video, without the batch axis: ``rgb`` uint8 V N 3 T H W, ``weights``
-        V N, ``positions`` V N 3, ``label``, ``video_id``, ``decode_sec``.
-
-    Raises:
-        VideoError: the file cannot be read, or the labelled part lies outside it.
-    """
-    begin = time.perf_counter()
-    index = probe(record.path)
-    part, first = labelled_part(index.info, record)
-    views = sampler(part, generator)
-    frames_UHWC, where = _decode_views(index, views, first, short_side)
-    decode_sec = time.perf_counter() - begin
-
-    clips, positions = [], []
-    for view in views:
-        x_NCTHW = cut(frames_UHWC, np.searchsorted(where, view.frames_NT + first), view.boxes_N4)
-        if transform is not None and generator is not None:
-            x_NCTHW = transform(x_NCTHW, generator)
-        clips.append(x_NCTHW)
-        positions.append(_centres(view, part, frames_UHWC.shape[1:3]))
-    return Batch(
-        rgb=torch.stack(clips).contiguous(),
-        weights=torch.from_numpy(np.stack([view.weights_N for view in views])),
-        positions=torch.from_numpy(np.stack(positions)),
-        label=torch.tensor(record.label),
-        video_id=[record.video_id],
-        decode_sec=torch.tensor(decode_sec, dtype=torch.float32),
-    )
-
-
-def labelled_part(info: VideoInfo, record: Record) -> tuple[VideoInfo, int]:
-    """The labelled seconds as a video of their own, and the source frame that it begins at.
-
-    Raises:
-        VideoError: ``start_sec`` lies at or past the end.
-    """
-    if record.start_sec is None and record.end_sec is None:
-        return info, 0
-    first = round((record.start_sec or 0.0) * info.fps)
-    last = info.num_frames
-    if record.end_sec is not None:
-        last = min(last, max(first + 1, round(record.end_sec * info.fps)))
-    if first >= info.num_frames:
-        raise VideoError(
-            info.path,
-            "short",
-            f"start_sec={record.start_sec} lies past the end ({info.duration_sec:.2f} s)",
-        )
-    return dataclasses.replace(info, num_frames=last - first), first
-
-
-def _decode_views(
-    index: VideoIndex, views: Sequence[View], first: int, short_side: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decodes every wanted frame once. Returns uint8 U H W 3 and the U frame numbers, sorted."""
-    where = np.unique(np.concatenate([view.frames_NT.ravel() for view in views]) + first)
-    info = index.info
-    size = resized_size(info.height, info.width, short_side)
-    native = size == (info.height, info.width)
-    return decode(index, where, None if native else size), where
-
-
-def cut(frames_UHWC: np.ndarray, clips_NT: np.ndarray, boxes_N4: np.ndarray | None) -> Tensor:
-    """Gathers clips from decoded frames and cuts their boxes: uint8 N C T H W."""
-    if boxes_N4 is None:
-        x_NTHWC = frames_UHWC[clips_NT]
-    else:
-        x_NTHWC = np.stack(
-            [
-                frames_UHWC[frames_T, top : top + height, left : left + width]
-                for frames_T, (top, left, height, width) in zip(clips_NT, boxes_N4, strict=True)
-            ]
-        )
-    return torch.from_numpy(x_NTHWC).permute(0, 4, 1, 2, 3)
-
-
-def _centres(view: View, info: VideoInfo, size: tuple[int, ...]) -> np.ndarray:
-    """(t, y, x) of each clip's centre in 0..1, float32 N 3; (y, x) is 0.5 for uncut frames."""
-    t_N = (view.frames_NT.mean(axis=1) + 0.5) / info.num_frames
-    if view.boxes_N4 is None:
-        y_N = x_N = np.full_like(t_N, 0.5)
-    else:
-        top, left, height, width = view.boxes_N4.T
-        y_N, x_N = (top + height / 2) / size[0], (left + width / 2) / size[1]
-    return np.stack([t_N, y_N, x_N], axis=1).astype(np.float32)
+def without_cause(error: AnyError) -> AnyError:
+    """The error alone: its causes need not be picklable."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def collate(samples: Sequence[Batch]) -> Batch:
-    """Joins samples into a batch; videos with fewer clips are padded with weight 0."""
-    num_clips = max(sample["weights"].shape[1] for sample in samples)
+    """Joins samples into a batch; videos with fewer views or clips are padded with weight 0.
 
-    def padded(key: str) -> Tensor:
-        return torch.stack([_pad_clips(sample[key], num_clips) for sample in samples])  # type: ignore[literal-required]
+    A batch without any readable sample holds ``skipped`` alone.
+    """
+    skipped = [error for sample in samples for error in sample.get("skipped", [])]
+    samples = [sample for sample in samples if "label" in sample]
+    if not samples:
+        return Batch(skipped=skipped)
+    num_views, num_clips = np.max([sample["weights"].shape for sample in samples], axis=0)
 
-    rgb = padded("rgb")
-    return Batch(
-        rgb=rgb,
-        weights=padded("weights"),
-        positions=padded("positions"),
-        label=torch.stack([sample["label"] for sample in samples]),
+    def joined(key: str, views: bool = True, clips: bool = True) -> Tensor:
+        tensors: list[Tensor] = [sample[key] for sample in samples]  # type: ignore[literal-required]
+        if views:
+            tensors = [_pad(x, num_views, num_clips if clips else x.shape[1]) for x in tensors]
+        return default_collate(tensors)  # in a worker it stacks straight into shared memory
+
+    streams = {}
+    for name in samples[0]["present"]:
+        # one piece of sound serves all clips of a view: N is 1 and stays 1
+        own_clips = all(
+            sample[name].shape[1] == sample["weights"].shape[1]  # type: ignore[literal-required]
+            for sample in samples
+        )
+        streams[name] = joined(name, clips=own_clips)
+    weights = joined("weights")
+    batch = Batch(
+        weights=weights,
+        positions=joined("positions"),
+        label=joined("label", views=False),
         video_id=[name for sample in samples for name in sample["video_id"]],
-        present={"rgb": torch.ones(len(rgb), dtype=torch.bool)},
-        decode_sec=torch.stack([sample["decode_sec"] for sample in samples]),
-        padded=any(sample["weights"].shape[1] < num_clips for sample in samples)
-        or any(bool((sample["weights"] == 0).any()) for sample in samples),
+        present={
+            name: torch.stack([sample["present"][name] for sample in samples]) for name in streams
+        },
+        decode_sec=joined("decode_sec", views=False),
+        padded=bool((weights == 0).any()),
+        skipped=skipped,
     )
+    batch.update(streams)  # type: ignore[typeddict-item]  # under the user's own names
+    return batch
 
 
-def _pad_clips(x_VN: Tensor, num_clips: int) -> Tensor:
-    missing = num_clips - x_VN.shape[1]
-    if missing == 0:
+def _pad(x_VN: Tensor, num_views: int, num_clips: int) -> Tensor:
+    """Zeros behind the views, and behind the clips of each."""
+    V, N = x_VN.shape[:2]
+    if (num_views, num_clips) == (V, N):
         return x_VN
-    return torch.cat([x_VN, x_VN.new_zeros(x_VN.shape[0], missing, *x_VN.shape[2:])], dim=1)
+    padded = x_VN.new_zeros(num_views, num_clips, *x_VN.shape[2:])
+    padded[:V, :N] = x_VN
+    return padded

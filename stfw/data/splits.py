@@ -247,7 +247,7 @@ def _units(records: Sequence[Record], seed: int) -> list[_Unit]:
     for (kind, group), members in by_key.items():
         name = members[0].video_id if kind == "file" else group  # the path is the machine's
         digest = hashlib.sha256(f"{seed}/{kind}/{name}".encode()).hexdigest()
-        counts: Counter[int | None] = Counter(record.label for record in members)
+        counts: Counter[int | None] = Counter(k for record in members for k in record.labels)
         counts[None] = len(members)
         units.append(_Unit(members, counts, (-len(members), digest)))
     return sorted(units, key=lambda unit: unit.order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ class Recognizer(nn.Module):
         head: module ``feature_BD -> logits_BK``.
         max_clips_per_forward: in evaluation the encoder sees at most so many clips at a time, so
             that many views fit into memory; the result is the same.
+        stacked: streams whose frames are folded into channels before the encoder, C * T at T = 1.
     """
 
     def __init__(
@@ -31,25 +32,31 @@ class Recognizer(nn.Module):
         fusion: nn.Module,
         head: nn.Module,
         max_clips_per_forward: int = 32,
+        stacked: Collection[str] = (),
     ) -> None:
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
         self.aggregators = nn.ModuleDict(aggregators)
         self.fusion, self.head = fusion, head
-        self.max_clips_per_forward = max_clips_per_forward
+        self.max_clips_per_forward, self.stacked = max_clips_per_forward, frozenset(stacked)
 
     def features(self, batch: Mapping[str, Any]) -> Tensor:
         """The fused feature of every view, B V D; keys as in ``forward``."""
         by_stream = {}
         for name, encoder in self.encoders.items():
             x_BVNCTHW = batch[name]
+            if name in self.stacked:
+                x_BVNCTHW = x_BVNCTHW.flatten(3, 4).unsqueeze(4)
             B, V, N = x_BVNCTHW.shape[:3]
             weights_BVN = batch.get("weights")
-            if weights_BVN is None or name not in ("rgb", "flow"):
+            if weights_BVN is None or weights_BVN.shape != (B, V, N):  # one sound for all clips
                 weights_BVN = x_BVNCTHW.new_ones(B, V, N)
             tokens_BSD = self._encode(encoder, x_BVNCTHW, weights_BVN, batch.get("padded", False))
             S = tokens_BSD.shape[1]  # steps of one clip; a view has N * S
             weights_BS = weights_BVN.reshape(B * V, N).repeat_interleave(S, dim=1)
+            # a view that is all padding must give some number; nobody counts it
+            padding_B1 = (weights_BS <= 0).all(dim=1, keepdim=True)
+            weights_BS = torch.where(padding_B1, torch.ones_like(weights_BS), weights_BS)
             tokens_BSD = tokens_BSD.reshape(B * V, N * S, -1)
             by_stream[name] = self.aggregators[name](tokens_BSD, weights_BS)
         present = {
@@ -61,7 +68,8 @@ class Recognizer(nn.Module):
         """Logits of every view.
 
         Args:
-            batch: per stream float B V N C T H W; ``weights`` float B V N (absent: all 1);
+            batch: per stream float B V N C T H W (sound: B V N 1 M L); ``weights`` float B V N
+                (absent: all 1);
                 ``present`` stream -> bool B; ``padded``: whether any weight may be 0.
 
         Returns:
@@ -90,6 +98,19 @@ class Recognizer(nn.Module):
         return torch.cat([encoder(chunk_BCTHW) for chunk_BCTHW in chunks])
 
 
-def view_probabilities(logits_BVK: Tensor) -> Tensor:
-    """Probabilities of a video: the mean of its views' softmax, B K."""
-    return logits_BVK.float().softmax(dim=-1).mean(dim=1)
+def view_probabilities(
+    logits_BVK: Tensor, multi_label: bool = False, weights_BVN: Tensor | None = None
+) -> Tensor:
+    """Probabilities of a video: the mean of its views' softmax, B K.
+
+    Args:
+        logits_BVK: of every view.
+        multi_label: each class has a probability of its own: the mean of the views' sigmoid.
+        weights_BVN: of the clips; a view without any above 0 is padding and does not count.
+    """
+    logits_BVK = logits_BVK.float()
+    by_view_BVK = logits_BVK.sigmoid() if multi_label else logits_BVK.softmax(dim=-1)
+    if weights_BVN is None:
+        return by_view_BVK.mean(dim=1)
+    real_BV1 = (weights_BVN > 0).any(dim=2, keepdim=True)
+    return (by_view_BVK * real_BV1).sum(dim=1) / real_BV1.sum(dim=1)

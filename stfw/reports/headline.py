@@ -9,7 +9,12 @@ from stfw.reports.notes import majority, notes
 from stfw.reports.read import Run
 from stfw.reports.scores import interval
 
-SCORES = {"top1": "top-1", "top5": "top-5", "mean_class_acc": "mean class accuracy"}
+SCORES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "mean_class_acc": "mean class accuracy",
+    "mAP": "mean average precision",
+}
 
 
 def headline(run: Run) -> str:

@@ -101,7 +101,7 @@ def read_run(path: Path) -> Run:
         predictions=attempt("predictions.csv", _predictions),
         config=attempt("config.yaml", _text),
         overrides=None if overrides is None else [o for o in overrides.splitlines() if o.strip()],
-        num_bad=len(bad.read_bytes().splitlines()) if bad.is_file() else 0,
+        num_bad=len(set(bad.read_bytes().splitlines())) if bad.is_file() else 0,
         absent=absent,
     )
 

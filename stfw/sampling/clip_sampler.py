@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from stfw.sampling.clips import clip_frames, clip_span, random_starts, regular_starts
-from stfw.sampling.crops import regular_boxes, resized_size
-from stfw.types import ShortPolicy, UserError, VideoInfo, View, Views
+from stfw.sampling.clips import random_starts, regular_starts
+from stfw.sampling.clips_and_crops import ClipsAndCrops
+from stfw.sampling.timeline import ClipShape, Timeline, check_positive
+from stfw.types import ShortPolicy
 
 
-class ClipSampler:
+class ClipSampler(ClipsAndCrops):
     """Chooses clips of consecutive frames (``frame_interval`` apart).
 
     With a generator it draws one random view and leaves the crop to the transform. Without one it
@@ -18,12 +19,14 @@ class ClipSampler:
 
     Args:
         num_frames: T, frames of a clip.
-        frame_interval: source frames from one clip frame to the next.
+        frame_interval: source frames (with ``fps``: frames at that rate) from one clip frame to
+            the next.
         num_clips: N, clips that the model takes together in one view.
         short_side: the frame is resized to this shorter side before it is cut; None is native.
         crop_size: side of the square crop.
         views: the test protocol, ``<clips>x<crops>``.
         short: policy for videos shorter than a clip: ``loop``, ``repeat_last`` or ``error``.
+        fps: frames per second at which the video is seen; None: as it is.
     """
 
     def __init__(
@@ -35,46 +38,18 @@ class ClipSampler:
         crop_size: int = 112,
         views: str = "1x1",
         short: ShortPolicy = "loop",
+        fps: float | None = None,
     ) -> None:
-        for name, value in (("num_frames", num_frames), ("frame_interval", frame_interval)):
-            if value < 1:
-                raise UserError(f"clip.{name}={value} is below 1; give a positive number")
-        if num_clips < 1:
-            raise UserError(f"clip.num_clips={num_clips} is below 1; give a positive number")
-        if short_side is not None and short_side < crop_size:
-            raise UserError(
-                f"clip.crop_size={crop_size} does not fit into clip.short_side={short_side}; "
-                "make the crop smaller or the short side larger"
-            )
-        self.num_frames, self.frame_interval, self.num_clips = num_frames, frame_interval, num_clips
-        self.short_side, self.crop_size, self.short = short_side, crop_size, short
-        self.views = Views.parse(views)
+        clip = ClipShape(num_frames, frame_interval, short, fps)
+        check_positive({"clip.num_clips": num_clips})
+        super().__init__(clip, short_side, crop_size, views)
+        self.num_clips = num_clips
 
-    def __call__(self, info: VideoInfo, generator: np.random.Generator | None) -> list[View]:
-        last_start = max(0, info.num_frames - clip_span(self.num_frames, self.frame_interval))
+    def choose(self, timeline: Timeline, generator: np.random.Generator | None) -> np.ndarray:
         if generator is not None:
-            starts_N = random_starts(last_start, self.num_clips, generator)
-            return [View(self._frames(starts_N, info), None, np.ones(self.num_clips, np.float32))]
-
-        height, width = resized_size(info.height, info.width, self.short_side)
-        if min(height, width) < self.crop_size:
-            raise UserError(
-                f"{info.path}: frames of {height}x{width} are smaller than "
-                f"clip.crop_size={self.crop_size}; set clip.short_side={self.crop_size}"
-            )
-        boxes_M4 = regular_boxes(height, width, self.crop_size, self.views.num_crops)
+            starts_N = random_starts(timeline.last_start, self.num_clips, generator)
+            return timeline.clips(starts_N[None])
         # interleaved, so that each view spans the whole video
-        starts = regular_starts(last_start, self.views.num_clips * self.num_clips)
-        starts_VN = starts.reshape(self.num_clips, self.views.num_clips).T
-        return [
-            View(
-                self._frames(starts_N, info),
-                np.repeat(box_4[None], self.num_clips, axis=0),
-                np.ones(self.num_clips, np.float32),
-            )
-            for starts_N in starts_VN
-            for box_4 in boxes_M4
-        ]
-
-    def _frames(self, starts_N: np.ndarray, info: VideoInfo) -> np.ndarray:
-        return clip_frames(starts_N, info, self.num_frames, self.frame_interval, self.short)
+        num_views = self.protocol.num_clips
+        starts = regular_starts(timeline.last_start, num_views * self.num_clips)
+        return timeline.clips(starts.reshape(self.num_clips, num_views).T)

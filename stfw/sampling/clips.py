@@ -34,16 +34,16 @@ def regular_starts(last_start: int, num_clips: int) -> np.ndarray:
 
 
 def clip_frames(
-    starts_N: np.ndarray,
+    starts: np.ndarray,
     info: VideoInfo,
     num_frames: int,
     frame_interval: int,
     short: ShortPolicy,
 ) -> np.ndarray:
-    """Frame numbers of clips that begin at ``starts_N``.
+    """Frame numbers of clips that begin at ``starts``.
 
     Args:
-        starts_N: first frames.
+        starts: first frames, of any shape.
         info: the video.
         num_frames: frames of a clip.
         frame_interval: source frames from one clip frame to the next.
@@ -51,24 +51,29 @@ def clip_frames(
             ``loop`` gives 0 1 2 0 1, ``repeat_last`` gives 0 1 2 2 2.
 
     Returns:
-        int64 N x T.
+        int64, the shape of ``starts`` and T.
 
     Raises:
         VideoError: the video is shorter than a clip and ``short`` is ``error``, or it is empty.
     """
     if info.num_frames < 1:
         raise VideoError(info.path, "short", "has no frames")
-    span = clip_span(num_frames, frame_interval)
-    frames_NT = starts_N[:, None] + np.arange(num_frames)[None, :] * frame_interval
-    if span <= info.num_frames:
-        return frames_NT.astype(np.int64)
+    frames = starts[..., None] + np.arange(num_frames, dtype=np.int64) * frame_interval
+    needed = int(frames.max()) + 1
+    if needed <= info.num_frames:
+        return frames.astype(np.int64)
     if short == "error":
-        raise VideoError(
-            info.path,
-            "short",
-            f"has {info.num_frames} frames where a clip spans {span}; "
-            "set sampler.short=loop or sampler.short=repeat_last",
-        )
+        raise too_short(info, needed)
     if short == "loop":
-        return (frames_NT % info.num_frames).astype(np.int64)
-    return np.minimum(frames_NT, info.num_frames - 1).astype(np.int64)
+        return (frames % info.num_frames).astype(np.int64)
+    return np.minimum(frames, info.num_frames - 1).astype(np.int64)
+
+
+def too_short(info: VideoInfo, needed: int) -> VideoError:
+    """The error of ``short=error`` where ``needed`` frames are more than there are."""
+    return VideoError(
+        info.path,
+        "short",
+        f"has {info.num_frames} frames where a clip spans {needed}; "
+        "set sampler.short=loop or sampler.short=repeat_last",
+    )

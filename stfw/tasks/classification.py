@@ -11,16 +11,21 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric, Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
 from stfw.models.recognizer import view_probabilities
 from stfw.types import UserError
 
-Prediction = tuple[str, int, list[float]]  # video id, label, probability per class
+# video id, label (or labels), probability per class
+Prediction = tuple[str, "int | tuple[int, ...]", list[float]]
 
 
 class Classification(pl.LightningModule):
-    """One label per video.
+    """One label per video, or several.
+
+    Scores: top-1, top-5 and mean class accuracy; where a video may have several classes, the mean
+    over classes of the average precision (``mAP``), and as top-1 whether the most probable class
+    is one of the video's.
 
     Args:
         network: batch -> logits_BVK.
@@ -30,6 +35,7 @@ class Classification(pl.LightningModule):
         optimizer: parameters -> optimizer.
         lr_scheduler: ``(optimizer, num_steps, num_epochs) -> scheduler``, or None.
         seed: makes every step's dropout the same however the run was interrupted.
+        multi_label: a video may have several classes, each with a probability of its own.
     """
 
     def __init__(
@@ -41,8 +47,10 @@ class Classification(pl.LightningModule):
         optimizer: Callable[..., Optimizer],
         lr_scheduler: Callable[..., Any] | None = None,
         seed: int = 0,
+        multi_label: bool = False,
     ) -> None:
         super().__init__()
+        self.multi_label = multi_label
         self.network, self.batch_transform, self.loss = network, batch_transform, loss
         self.classes, self.seed = list(classes), seed
         self.make_optimizer, self.make_lr_scheduler = optimizer, lr_scheduler
@@ -50,22 +58,20 @@ class Classification(pl.LightningModule):
         self.checkpoint_extra: dict[str, Any] = {}  # plain data that travels in the checkpoint
         num_classes = len(self.classes)
         self.train_scores = _scores(num_classes, "train/", ("top1",))
-        self.val_scores = _scores(num_classes, "val/")
-        self.test_scores = _scores(num_classes, "test/")
+        names = ("top1", "mAP") if multi_label else ("top1", "top5", "mean_class_acc")
+        self.val_scores = _scores(num_classes, "val/", names)
+        self.test_scores = _scores(num_classes, "test/", names)
         self.train_loss, self.val_loss, self.test_loss = MeanMetric(), MeanMetric(), MeanMetric()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["stfw"] = self.checkpoint_extra
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        batch["rgb"] = self.batch_transform(batch["rgb"])
-        return batch
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Lightning's checkpoint holds no generator state: dropout would differ after a resume
         torch.manual_seed(hash((self.seed, self.global_step, batch_idx, self.global_rank)) % 2**63)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        batch = self.batch_transform(batch)
         try:
             logits_BVK = self.network(batch)
         except ValueError as error:
@@ -75,11 +81,14 @@ class Classification(pl.LightningModule):
                 "a training batch of one video is too small for this network's batch norm; choose "
                 "data.batch_size so that none is left alone, or give more training videos"
             ) from error
+        V = logits_BVK.shape[1]
         logits_BK = logits_BVK.flatten(0, 1)
-        label_B = batch["label"].repeat_interleave(logits_BVK.shape[1])
-        loss = self.loss(logits_BK, label_B)
+        label_B = batch["label"].repeat_interleave(V, dim=0)
+        mixed = batch.get("target")  # shares of classes, where videos were mixed
+        target = label_B if mixed is None else mixed.repeat_interleave(V, dim=0)
+        loss = self.loss(logits_BK, target)
         self.train_loss.update(loss.detach(), weight=len(batch["label"]))
-        self.train_scores.update(logits_BK.detach(), label_B)
+        self._score(self.train_scores, logits_BK.detach(), label_B)
         self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(label_B))
         return loss
 
@@ -127,14 +136,32 @@ class Classification(pl.LightningModule):
         }
 
     def _evaluate(self, batch: Any, loss: Metric, scores: MetricCollection) -> None:
-        probabilities_BK = view_probabilities(self.network(batch))
+        logits_BVK = self.network(self.batch_transform(batch))
+        probabilities_BK = view_probabilities(logits_BVK, self.multi_label, batch.get("weights"))
         label_B = batch["label"]
-        nll = nn.functional.nll_loss(probabilities_BK.clamp_min(1e-12).log(), label_B)
+        if self.multi_label:
+            nll = nn.functional.binary_cross_entropy(probabilities_BK, label_B)
+        else:
+            nll = nn.functional.nll_loss(probabilities_BK.clamp_min(1e-12).log(), label_B)
         loss.update(nll, weight=len(label_B))
-        scores.update(probabilities_BK, label_B)
+        self._score(scores, probabilities_BK, label_B)
+        labels = [_classes_of(row) for row in label_B.tolist()]
         self.predictions.extend(
-            zip(batch["video_id"], label_B.tolist(), probabilities_BK.tolist(), strict=True)
+            zip(batch["video_id"], labels, probabilities_BK.tolist(), strict=True)
         )
+
+    def _score(self, scores: MetricCollection, scores_BK: Tensor, label_B: Tensor) -> None:
+        if not self.multi_label:
+            scores.update(scores_BK, label_B)
+            return
+        for name, metric in scores.items(keep_base=True):
+            if name == "mAP":
+                metric.update(scores_BK, label_B.long())
+            else:  # the best class counts as the label where it is one of the video's
+                best_B = scores_BK.argmax(dim=1)
+                right_B = label_B.gather(1, best_B[:, None])[:, 0] > 0
+                other_B = (best_B + 1) % label_B.shape[1]
+                metric.update(scores_BK, torch.where(right_B, best_B, other_B))
 
     def _log_epoch(self, split: str, loss: Metric, scores: MetricCollection) -> None:
         values = {f"{split}/loss": loss.compute(), **scores.compute()}
@@ -146,16 +173,22 @@ class Classification(pl.LightningModule):
             self.log("val_top1", values[shown], prog_bar=True, logger=False, sync_dist=True)
 
 
-def _scores(
-    num_classes: int, prefix: str, names: Sequence[str] = ("top1", "top5", "mean_class_acc")
-) -> MetricCollection:
-    """Accuracies that torchmetrics sums over ranks; top-5 is top-K where K < 5."""
+def _classes_of(row: int | list[float]) -> int | tuple[int, ...]:
+    """A label, or the classes whose entry is 1."""
+    if isinstance(row, int):
+        return row
+    return tuple(index for index, value in enumerate(row) if value > 0)
+
+
+def _scores(num_classes: int, prefix: str, names: Sequence[str]) -> MetricCollection:
+    """Scores that torchmetrics sums over ranks; top-5 is top-K where K < 5."""
     metrics: dict[str, Metric] = {
         "top1": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
         "top5": MulticlassAccuracy(
             num_classes, top_k=min(5, num_classes), average="micro", validate_args=False
         ),
         "mean_class_acc": MulticlassAccuracy(num_classes, average="macro", validate_args=False),
+        "mAP": MultilabelAveragePrecision(num_classes, average="macro", validate_args=False),
     }
     # compute groups are found on the first batch: were it all correct, top-1 and top-5 would merge
     return MetricCollection(

@@ -18,9 +18,6 @@ def open_video(path: str) -> tuple[Any, Any]:
     Raises:
         VideoError: ``missing``, ``open``, ``no_video`` or ``too_large``.
     """
-    if not os.path.isfile(path):
-        reason = "is not a file" if os.path.exists(path) else "there is no such file"
-        raise VideoError(path, "missing", reason)
     limits = {"max_pixels": str(MAX_PIXELS)}  # also holds back the decoder that guesses the format
     try:
         # `file:` and the list keep a crafted file or name from reaching the network
@@ -28,6 +25,9 @@ def open_video(path: str) -> tuple[Any, Any]:
             "file:" + os.path.abspath(path), options={"protocol_whitelist": "file", **limits}
         )
     except (av.FFmpegError, ValueError) as error:
+        if not os.path.isfile(path):
+            reason = "is not a file" if os.path.exists(path) else "there is no such file"
+            raise VideoError(path, "missing", reason) from error
         raise VideoError(path, "open", f"not a video that can be read ({say(error)})") from error
     try:
         stream = _first_video(path, container)

@@ -7,7 +7,8 @@ nobody wants and nothing refers to, and the conversion of all that is not asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import av
@@ -62,6 +63,16 @@ def decode(
             raise VideoError(path, "decode", str(error)) from error
     in_order = len(back) == len(wanted_U) and (np.diff(back) > 0).all()
     return out_UHWC if in_order else out_UHWC[back]
+
+
+class PyAV:
+    """``decode`` as a part that a config names."""
+
+    def __call__(
+        self, index: VideoIndex, frames: np.ndarray, size: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """See ``decode``."""
+        return decode(index, frames, size)
 
 
 def _collect(
@@ -144,24 +155,70 @@ def _outputs(
         asked: stamps of the wanted frames; those that nobody wants may be left out. None: nothing
             is left out.
     """
-    decoder, timed = stream.codec_context, index.mode == "pts"
-    skips = timed and decoder.name in _SKIPPING_CODECS
-    number, leading = 0, group > 0
+    decoder, number = stream.codec_context, 0
     if group > 0:
         container.seek(int(index.key_time_G[group]), stream=stream)
-    for nth, packet in enumerate(container.demux(stream)):
-        if nth == 0 and group > 0:
-            number = _landed(index, packet, group)
-        if asked is not None and skips and packet.size:
-            decoder.skip_frame = "DEFAULT" if packet.pts in asked else "NONREF"
-        for frame in packet.decode():
-            if leading and not frame.key_frame:
-                continue  # shown before the key frame, and leans on what was not read
-            if leading and frame.pict_type != _INTRA:
-                raise _AstrayError("pictures are refreshed bit by bit, without whole key frames")
-            leading = False
-            yield (frame.pts if timed else number), frame
+    packets = container.demux(stream)
+    if group > 0:
+        key = next(packets)
+        number = _landed(index, key, group)
+        packets = itertools.chain([key], packets)
+    if index.mode == "pts":
+        return _timed(decoder, packets, group > 0, asked)
+    return _counted(decoder, packets, group > 0, number, min(asked) if asked else number)
+
+
+def _timed(
+    decoder: Any, packets: Iterable[Any], leading: bool, asked: set[int] | None
+) -> Iterator[tuple[int | None, Any]]:
+    """Frames with their times; what is not asked for is left out where that leaves no trace."""
+    skips = asked is not None and decoder.name in _SKIPPING_CODECS
+    left = len(asked) if asked is not None else -1
+    skipping = False
+    for packet in packets:
+        is_asked = asked is None or packet.pts in asked
+        if skips and packet.size and skipping is is_asked:  # setting it costs, so only on change
+            skipping = not is_asked
+            decoder.skip_frame = "NONREF" if skipping else "DEFAULT"
+        frames = decoder.decode(packet)
+        left -= is_asked
+        if left == 0:  # no later packet is needed to show what the decoder holds back
+            frames += decoder.decode(None)
+        if leading and frames:
+            frames, leading = _from_key(frames)
+        for frame in frames:
+            yield frame.pts, frame
+        if left == 0:
+            return
+
+
+def _counted(
+    decoder: Any, packets: Iterable[Any], leading: bool, number: int, first: int
+) -> Iterator[tuple[int, Any]]:
+    """Frames with their numbers, from ``first`` on; ``number`` is that of the next one to come."""
+    for packet in packets:
+        frames = decoder.decode(packet)
+        if leading and frames:
+            frames, leading = _from_key(frames)
+        if number + len(frames) <= first:
+            number += len(frames)
+            continue
+        for frame in frames:
+            yield number, frame
             number += 1
+
+
+def _from_key(frames: list[Any]) -> tuple[list[Any], bool]:
+    """Frames from the first key frame on, and whether it is still to come.
+
+    What is shown before the key frame leans on what was not read.
+    """
+    for place, frame in enumerate(frames):
+        if frame.key_frame:
+            if frame.pict_type != _INTRA:
+                raise _AstrayError("pictures are refreshed bit by bit, without whole key frames")
+            return frames[place:], False
+    return [], True
 
 
 def _landed(index: VideoIndex, packet: Any, group: int) -> int:

@@ -14,15 +14,17 @@ import av
 import numpy as np
 
 from stfw.types import VideoError, VideoInfo
-from stfw.video.scan import VideoIndex, scan
+from stfw.video.scan import VideoIndex, scan, with_times
 
 __all__ = ["VideoIndex", "cache_dir", "decoders", "probe"]
 
 _VERSION = 2  # of the cached files; raise it when the meaning of an index changes
+_KNOWN: dict[str, VideoIndex] = {}  # of this process: reading one back costs a tenth of a clip
+_MAX_KNOWN = 8192  # some kilobytes each
 _ARRAYS = ("pts_F", "keys_G", "key_time_G", "key_pos_G")
 
 
-def probe(path: str) -> VideoIndex:
+def probe(path: str, span: tuple[int, int] | None = None) -> VideoIndex:
     """The index of a file, from the cache where path, size and time of change are the same.
 
     Raises:
@@ -33,12 +35,18 @@ def probe(path: str) -> VideoIndex:
     except (OSError, ValueError) as error:
         raise VideoError(path, "missing", "there is no such file") from error
     key = f"{_VERSION}\0{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
+    known = _KNOWN.get(key)
+    if known is not None:
+        return known
     digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
     cached = cache_dir() / "index" / digest[:2] / f"{digest}.index"
     index = _read(cached, path)
     if index is None:
         index = scan(path)
         _write(cached, index)
+    if len(_KNOWN) >= _MAX_KNOWN:
+        _KNOWN.pop(next(iter(_KNOWN)))  # the oldest
+    _KNOWN[key] = index
     return index
 
 
@@ -69,15 +77,17 @@ def _read(cached: Path, path: str) -> VideoIndex | None:
         arrays = np.split(np.frombuffer(numbers, "<i8"), ends[:-1])
         head.update(zip(_ARRAYS, arrays, strict=True))
         info = VideoInfo(**{**head.pop("info"), "path": path})
-        return VideoIndex(info=info, **head)
+        return with_times(VideoIndex(info=info, **head))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def _write(cached: Path, index: VideoIndex) -> None:
     arrays = [getattr(index, name) for name in _ARRAYS]
+    info = asdict(index.info)
+    del info["times_F"]  # follows from pts_F
     head = {
-        "info": asdict(index.info),
+        "info": info,
         "mode": index.mode,
         "rotation": index.rotation,
         "time_base": index.time_base,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import av
@@ -114,7 +114,7 @@ def scan(path: str) -> VideoIndex:
     places_G2 = np.array([places[n] for n in keys_G.tolist()], np.int64).reshape(-1, 2)
     size = (decoded.height, decoded.width)
     height, width = size if decoded.rotation % 2 == 0 else size[::-1]
-    return VideoIndex(
+    index = VideoIndex(
         info=VideoInfo(path, num_frames, rate, height, width, track.has_audio),
         mode="pts" if timed else "count",
         rotation=decoded.rotation,
@@ -124,6 +124,18 @@ def scan(path: str) -> VideoIndex:
         key_time_G=places_G2[:, 0],
         key_pos_G=places_G2[:, 1],
     )
+    return with_times(index)
+
+
+def with_times(index: VideoIndex) -> VideoIndex:
+    """The index with ``info.times_F`` set where the rate varies by more than a tenth of a frame."""
+    if index.mode != "pts" or len(index.pts_F) < 2:
+        return index
+    times_F = (index.pts_F - index.pts_F[0]) * index.time_base
+    regular_F = np.arange(len(times_F)) / index.info.fps
+    if np.abs(times_F - regular_F).max() <= 0.1 / index.info.fps:
+        return index
+    return replace(index, info=replace(index.info, times_F=times_F))
 
 
 def _demux(path: str) -> _Track:

@@ -98,3 +98,31 @@ def test_gmacs_of_an_lstm_and_attention_agree_with_arithmetic() -> None:
     lstm = S * 4 * (8 * 16 + 16 * 16)
     attention = S * 16 * 16 * 4 + 2 * S * S * 16
     assert round(gmacs(Both(), {"x": (1, S, 8)}) * 1e9) == lstm + attention
+
+
+def test_views_that_are_all_padding_do_not_count() -> None:
+    x_BVNCTHW = torch.rand(2, 3, 1, 3, 2, 4, 4)
+    x_BVNCTHW[0, 1:] = float("nan")
+    weights_BVN = torch.tensor([[[1.0], [0], [0]], [[1], [1], [1]]])
+    network = chain()
+    batch = {"rgb": x_BVNCTHW, "weights": weights_BVN, "padded": True}
+    probabilities_BK = view_probabilities(network(batch), weights_BVN=weights_BVN)
+    alone_BK = view_probabilities(network({"rgb": x_BVNCTHW[:1, :1]}))
+    assert torch.allclose(probabilities_BK[:1], alone_BK, atol=1e-6)
+    whole_BK = view_probabilities(network({"rgb": x_BVNCTHW[1:]}))
+    assert torch.allclose(probabilities_BK[1:], whole_BK, atol=1e-6)
+
+
+def test_stacked_frames_are_channels_in_order_of_colour_then_time() -> None:
+    class Keep(nn.Module):
+        def forward(self, x_BCTHW: Tensor) -> Tensor:
+            self.seen = x_BCTHW
+            return x_BCTHW.mean(dim=(3, 4)).transpose(1, 2)
+
+    keep = Keep()
+    network = Recognizer(
+        {"rgb": keep}, {"rgb": Mean(6)}, Concat({"rgb": 6}), nn.Identity(), stacked=["rgb"]
+    )
+    x_BVNCTHW = torch.rand(1, 1, 1, 3, 2, 4, 4)
+    network({"rgb": x_BVNCTHW})
+    assert torch.equal(keep.seen[0, :, 0], x_BVNCTHW[0, 0, 0].reshape(6, 4, 4))

@@ -78,3 +78,47 @@ def test_predictions_come_in_order_of_video() -> None:
     rows = module.gathered_predictions()
     assert [row[0] for row in rows] == ["v0", "v1", "v2", "v3", "v4"]
     assert all(sum(row[2]) == pytest.approx(1) for row in rows)
+
+
+def test_several_labels_score_each_class_on_its_own() -> None:
+    from torchmetrics.functional.classification import multilabel_average_precision
+
+    torch.manual_seed(0)
+    module = Classification(
+        Table(),
+        nn.Identity(),
+        nn.BCEWithLogitsLoss(),
+        ["a", "b", "c", "d"],
+        partial(torch.optim.SGD, lr=0.1),
+        multi_label=True,
+    )
+    logits_BVK = torch.randn(9, 2, 4)
+    label_BK = torch.randint(0, 2, (9, 4)).float()
+    label_BK[0] = torch.tensor([1.0, 0, 0, 1])
+    scores = evaluate(module, logits_BVK, label_BK)
+    mean_BK = logits_BVK.sigmoid().mean(1)
+    expected = multilabel_average_precision(mean_BK, label_BK.long(), num_labels=4)
+    assert scores["test/mAP"] == pytest.approx(float(expected))
+    right_B = label_BK.gather(1, mean_BK.argmax(1, keepdim=True))
+    assert scores["test/top1"] == pytest.approx(float(right_B.mean()))
+    rows = {name: label for name, label, _ in module.gathered_predictions()}
+    assert rows["v0"] == (0, 3)
+
+
+def test_mixed_labels_are_what_the_loss_sees() -> None:
+    seen = []
+
+    class Loss(nn.Module):
+        def forward(self, logits_BK: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            seen.append(target)
+            return logits_BK.sum()
+
+    class Mix(nn.Module):
+        def forward(self, batch: dict) -> dict:
+            return batch | {"target": torch.tensor([[0.25, 0.75], [1.0, 0.0]])}
+
+    module = Classification(Table(), Mix(), Loss(), ["a", "b"], partial(torch.optim.SGD, lr=0.1))
+    module.log = lambda *_, **__: None  # type: ignore[method-assign,assignment]  # no trainer
+    batch = {"logits": torch.randn(2, 2, 2), "label": torch.tensor([1, 0])}
+    module.training_step(batch, 0)
+    assert seen[0].tolist() == [[0.25, 0.75], [0.25, 0.75], [1.0, 0.0], [1.0, 0.0]]
