@@ -81,7 +81,10 @@ class FlowWriter:
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.part = path, path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.container = av.open(str(self.part), "w", format="matroska")
+        # bitexact: the same flow makes the same file
+        self.container = av.open(
+            str(self.part), "w", format="matroska", options={"fflags": "bitexact"}
+        )
         self.rate = max(1, round(rate))
         self.stream: Any = None
 
