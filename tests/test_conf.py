@@ -13,6 +13,13 @@ NEEDS = {
     ("data", "folder"): ["data.root=x"],
     ("data", "ucf101"): ["data.root=x"],
     ("data", "table"): ["data.path=x"],
+    ("data", "hmdb51"): ["data.root=x"],
+    ("data", "kinetics"): ["data.root=x"],
+    ("data", "ssv2"): ["data.root=x"],
+    ("data", "jester"): ["data.root=x"],
+    ("data", "mmaction"): ["data.train=x"],
+    ("data", "rawframes"): ["data.train=x"],
+    ("data", "pytorchvideo"): ["data.train=x"],
 }
 OPTIONS = [(group, option) for group, options in groups(conf_dir()).items() for option in options]
 # facts that more than one part shares; every other value stands where it is used

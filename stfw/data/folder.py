@@ -14,7 +14,7 @@ from stfw.data.splits import (
     find_videos,
     subfolders,
 )
-from stfw.data.table import read_rows
+from stfw.data.table_rows import read_rows
 from stfw.types import Record, Split, UserError, nearest
 
 

@@ -1,10 +1,7 @@
-"""Videos listed in a csv or jsonl file: path, label[, start_sec, end_sec, group, split]."""
+"""Videos listed in a csv, jsonl or parquet file: path, label[, start_sec, end_sec, ...]."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import os
 import re
@@ -13,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stfw.data.splits import SPLIT_NAMES, complete_splits, existing_folder, logger
+from stfw.data.splits import SPLIT_NAMES, complete_splits, existing_folder
+from stfw.data.table_rows import COLUMNS, Row, read_rows
 from stfw.types import Record, Split, UserError, nearest
-
-COLUMNS = ("path", "label", "start_sec", "end_sec", "group", "split")
-Row = tuple[str, dict[str, str]]  # "table.csv:3" and the row's values; absent ones are ""
 
 
 class Table:
@@ -33,12 +28,13 @@ class Table:
     the training rows, and one with training and validation rows is tested on the latter.
 
     Args:
-        path: the table: .csv (with a header) or .jsonl, UTF-8.
+        path: the table: .csv (with a header), .jsonl or .parquet.
         root: relative paths start here; None: at the table's folder.
         classes: the class names in their order; None: those of the labels, sorted.
         val_fraction: of the training rows, where the table names no validation rows.
         test_fraction: of the rows, where the table names neither validation nor test rows.
         split_seed: of the cut.
+        multi_label: a video may have several classes, ``a|b|c`` (in jsonl and parquet: a list).
 
     Raises:
         UserError: a mistake in the table, with file and line.
@@ -52,11 +48,15 @@ class Table:
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        multi_label: bool = False,
     ) -> None:
-        rows = read_rows(path, "data.path", required=("path", "label"), optional=COLUMNS[2:])
+        lists = ("label",) if multi_label else ()
+        rows = read_rows(
+            path, "data.path", required=("path", "label"), optional=COLUMNS[2:], lists=lists
+        )
         table = Path(os.path.abspath(os.path.expanduser(path)))
         self.root = table.parent if root is None else existing_folder(root, "data.root")
-        self._classes, labels = _read_labels(rows, classes)
+        self._classes, labels = _read_labels(rows, classes, multi_label)
         records = [_record(row, label, self.root) for row, label in zip(rows, labels, strict=True)]
         _check_unique(rows, records)
         _check_files(path, records)
@@ -92,128 +92,45 @@ class Table:
         return cls(str(root / "videos.csv"))
 
 
-def read_rows(
-    path: str, key: str, required: Sequence[str], optional: Sequence[str] = ()
-) -> list[Row]:
-    """Reads a csv with a header, or a jsonl with an object per line.
-
-    Args:
-        path: the file, .csv or .jsonl, UTF-8.
-        key: the option that names it, for messages.
-        required: columns that every row must fill.
-        optional: columns that may be absent or empty.
-
-    Returns:
-        (``file:line``, column -> text) per row, with all required and optional columns.
-
-    Raises:
-        UserError: no such file, not readable, a column missing or empty.
-    """
-    file = Path(os.path.expanduser(path))
-    if not file.is_file():
-        near = nearest(file.name, os.listdir(file.parent)) if file.parent.is_dir() else ""
-        raise UserError(f"{key}={path}: there is no such file{near or '; give a .csv or .jsonl'}")
-    if file.suffix.lower() not in (".csv", ".jsonl"):
-        raise UserError(f"{key}={path}: '{file.suffix}' is not known; give a .csv or .jsonl")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{key}={path} cannot be read as UTF-8 text: {error}") from error
-    rows = (_csv_rows if file.suffix.lower() == ".csv" else _jsonl_rows)(path, text)
-    columns = dict.fromkeys(column for _, values in rows for column in values)
-    for column in required:
-        if column not in columns:
-            near = nearest(column, columns) or "; its first line must name the columns"
-            raise UserError(
-                f"{path}: there is no column '{column}' among {', '.join(columns)}{near}"
-            )
-    for column in columns:
-        near = nearest(column, [name for name in optional if name not in columns])
-        if near and column not in (*required, *optional):
-            logger.warning("%s: the column '%s' is ignored%s", path, column, near)
-    for where, values in rows:
-        for column in (*required, *optional):
-            values.setdefault(column, "")
-            if column != "path":
-                values[column] = values[column].strip()
-        for column in required:
-            if not values[column]:
-                raise UserError(f"{where}: '{column}' is empty; fill it in or remove the row")
-    return rows
-
-
-def _csv_rows(name: str, text: str) -> list[Row]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
-    try:
-        header = [column.strip() for column in reader.fieldnames or []]
-        if len(set(header)) != len(header):
-            raise UserError(f"{name}:1: a column stands twice in the header; rename one")
-        reader.fieldnames = header
-        for values in reader:
-            where = f"{name}:{reader.line_num}"
-            if None in values:
-                raise UserError(f"{where}: more fields than columns; quote fields with a comma")
-            rows.append((where, {column: value or "" for column, value in values.items()}))
-    except csv.Error as error:
-        raise UserError(f"{name}:{reader.reader.line_num}: {error}; mend the line") from error
-    if not rows:
-        raise UserError(
-            f"{name} has no rows; its first line names the columns, the rest are videos"
-        )
-    return rows
-
-
-def _jsonl_rows(name: str, text: str) -> list[Row]:
-    rows: list[Row] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{name}:{number}: not JSON: {error}; mend the line") from error
-        if not isinstance(values, dict):
-            raise UserError(f'{name}:{number}: not an object; write {{"path": ..., "label": ...}}')
-        for column, value in values.items():
-            if column in COLUMNS and isinstance(value, list | dict):
-                raise UserError(f"{name}:{number}: {column}={value} is not one value; give one")
-        texts = {c: "" if value is None else str(value) for c, value in values.items()}
-        rows.append((f"{name}:{number}", texts))
-    if not rows:
-        raise UserError(f"{name} has no rows; write one object per line")
-    return rows
-
-
-def _read_labels(rows: list[Row], classes: Sequence[str] | None) -> tuple[list[str], list[int]]:
-    """The class names, and each row's index into them."""
-    labels = [values["label"] for _, values in rows]
-    integers = all(re.fullmatch(r"-?[0-9]+", label) for label in labels)
+def _read_labels(
+    rows: list[Row], classes: Sequence[str] | None, multi_label: bool
+) -> tuple[list[str], list[int | tuple[int, ...]]]:
+    """The class names, and each row's index, or indices, into them."""
+    labels = [
+        [part.strip() for part in values["label"].split("|")] if multi_label else [values["label"]]
+        for _, values in rows
+    ]
+    distinct = {label for given in labels for label in given}
+    integers = all(re.fullmatch(r"-?[0-9]+", label) for label in distinct)
     if classes is None:
-        names = sorted(set(labels))
+        names = sorted(distinct)
         if integers:
-            names = [str(number) for number in sorted(set(map(int, labels)))]
-            labels = [str(int(label)) for label in labels]  # 07 is 7
+            names = [str(number) for number in sorted(set(map(int, distinct)))]
+            labels = [[str(int(label)) for label in given] for given in labels]  # 07 is 7
     else:
         names = [str(name) for name in classes]
         if len(set(names)) != len(names):
             raise UserError(f"data.classes={names} names a class twice; name each once")
-        if integers and not set(labels) <= set(names):
-            for (where, _), label in zip(rows, labels, strict=True):
-                if not 0 <= int(label) < len(names):
-                    raise UserError(
-                        f"{where}: label {label} is no index into the {len(names)} data.classes; "
-                        f"give 0 to {len(names) - 1}"
-                    )
-            labels = [names[int(label)] for label in labels]
+        if integers and not distinct <= set(names):
+            for (where, _), given in zip(rows, labels, strict=True):
+                for label in given:
+                    if not 0 <= int(label) < len(names):
+                        raise UserError(
+                            f"{where}: label {label} is no index into the {len(names)} "
+                            f"data.classes; give 0 to {len(names) - 1}"
+                        )
+            labels = [[names[int(label)] for label in given] for given in labels]
     if len(names) < 2:
         raise UserError(f"there is one class only, '{''.join(names)}'; give videos of two or more")
     index_of = {name: index for index, name in enumerate(names)}
-    for (where, _), label in zip(rows, labels, strict=True):
-        if label not in index_of:
-            hint = nearest(label, names) or "; add it there or mend the row"
-            raise UserError(f"{where}: label '{label}' is not among data.classes{hint}")
-    return names, [index_of[label] for label in labels]
+    for (where, _), given in zip(rows, labels, strict=True):
+        for label in given:
+            if label not in index_of:
+                hint = nearest(label, names) or "; add it there or mend the row"
+                raise UserError(f"{where}: label '{label}' is not among data.classes{hint}")
+    if multi_label:
+        return names, [tuple(sorted({index_of[label] for label in given})) for given in labels]
+    return names, [index_of[given[0]] for given in labels]
 
 
 def _read_splits(rows: list[Row]) -> list[Split]:
@@ -230,7 +147,7 @@ def _read_splits(rows: list[Row]) -> list[Split]:
     return splits
 
 
-def _record(row: Row, label: int, root: Path) -> Record:
+def _record(row: Row, label: int | tuple[int, ...], root: Path) -> Record:
     where, values = row
     path = Path(os.path.abspath(root / os.path.expanduser(values["path"])))
     video_id = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

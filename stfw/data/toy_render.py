@@ -10,6 +10,7 @@ from __future__ import annotations
 import colorsys
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -173,3 +174,19 @@ def _pattern(kind: int, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     if kind == 2:
         return (np.sin(8 * u) * np.sin(8 * v) > 0).astype(np.float32)
     return (np.cos(9 * u) + np.cos(9 * v) > 0.8).astype(np.float32)
+
+
+def write_pictures(folder: Path, pattern: str, frames_THWC: np.ndarray, first: int = 0) -> None:
+    """Frames as numbered pictures.
+
+    Args:
+        folder: made where it is missing.
+        pattern: of the names, ``img_%05d.jpg``.
+        frames_THWC: uint8, RGB.
+        first: number of the first picture.
+    """
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, frame_HWC in enumerate(frames_THWC, start=first):
+        Image.fromarray(frame_HWC).save(folder / (pattern % number), quality=95)

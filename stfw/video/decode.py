@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 
 from stfw.types import VideoError
 from stfw.video.container import open_video, say
+from stfw.video.images import decode_images
 from stfw.video.scan import VideoIndex
 
 # Of these, a frame that is no reference can be left out without a trace. Not of HEVC: there it
@@ -54,13 +55,16 @@ def decode(
         raise VideoError(path, "short", reason)
     if not len(wanted_U):
         return np.empty((0, *(size or (index.info.height, index.info.width)), 3), np.uint8)
-    try:
-        out_UHWC = _collect(index, wanted_U, size, fast=True)
-    except _AstrayError:
+    if index.mode == "images":
+        out_UHWC = decode_images(index, wanted_U, size)
+    else:
         try:
-            out_UHWC = _collect(index, wanted_U, size, fast=False)
-        except _AstrayError as error:
-            raise VideoError(path, "decode", str(error)) from error
+            out_UHWC = _collect(index, wanted_U, size, fast=True)
+        except _AstrayError:
+            try:
+                out_UHWC = _collect(index, wanted_U, size, fast=False)
+            except _AstrayError as error:
+                raise VideoError(path, "decode", str(error)) from error
     in_order = len(back) == len(wanted_U) and (np.diff(back) > 0).all()
     return out_UHWC if in_order else out_UHWC[back]
 

@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from stfw.types import VideoError, VideoInfo
+from stfw.video.images import is_pattern, scan_images
 from stfw.video.scan import VideoIndex, scan, with_times
 
 __all__ = ["VideoIndex", "cache_dir", "decoders", "probe"]
@@ -27,11 +28,16 @@ _ARRAYS = ("pts_F", "keys_G", "key_time_G", "key_pos_G")
 def probe(path: str, span: tuple[int, int] | None = None) -> VideoIndex:
     """The index of a file, from the cache where path, size and time of change are the same.
 
+    Args:
+        path: the file, or the pattern of a folder of pictures, ``/data/clip/img_%05d.jpg``.
+        span: (first byte, number of bytes) of the video within ``path``.
+
     Raises:
         VideoError: missing, not a video, nothing in it decodes, or larger than ``MAX_PIXELS``.
     """
+    pictures = is_pattern(path) and not os.path.lexists(path)
     try:
-        status = os.stat(path)
+        status = os.stat(os.path.dirname(path) if pictures else path)
     except (OSError, ValueError) as error:
         raise VideoError(path, "missing", "there is no such file") from error
     key = f"{_VERSION}\0{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
@@ -42,7 +48,7 @@ def probe(path: str, span: tuple[int, int] | None = None) -> VideoIndex:
     cached = cache_dir() / "index" / digest[:2] / f"{digest}.index"
     index = _read(cached, path)
     if index is None:
-        index = scan(path)
+        index = scan_images(path) if pictures else scan(path)
         _write(cached, index)
     if len(_KNOWN) >= _MAX_KNOWN:
         _KNOWN.pop(next(iter(_KNOWN)))  # the oldest

@@ -34,7 +34,7 @@ class VideoIndex:
     Attributes:
         info: size, length and rate of the upright video.
         mode: ``pts``: frame ``i`` is the one with ``pts_F[i]``; ``count``: it is the decoder's
-            ``i``-th output.
+            ``i``-th output; ``images``: it is the picture with number ``pts_F[i]``.
         rotation: quarter turns, counterclockwise, that bring a decoded frame upright.
         time_base: seconds per unit of ``pts_F``.
         pts_F: int64, presentation times in display order; empty in ``count`` mode.
@@ -44,7 +44,7 @@ class VideoIndex:
     """
 
     info: VideoInfo
-    mode: Literal["pts", "count"]
+    mode: Literal["pts", "count", "images"]
     rotation: int
     time_base: float
     pts_F: np.ndarray

@@ -171,3 +171,47 @@ def test_a_near_miss_of_an_optional_column_is_warned_of(
         Table(write(tmp_path, text))
     assert "'groups' is ignored; did you mean 'group'?" in caplog.text
     assert "width" not in caplog.text
+
+
+def test_several_labels_per_video(tmp_path: Path) -> None:
+    path = write(tmp_path, rows("run|jump", "walk", "jump", "run", "walk|run|walk", "jump"))
+    table = Table(path, multi_label=True)
+    assert table.classes == ["jump", "run", "walk"]
+    labels = {r.video_id: r.label for s in SPLITS for r in table.records(s)}
+    assert labels["0.mp4"] == (0, 1)
+    assert labels["1.mp4"] == (2,)
+    assert labels["4.mp4"] == (1, 2)
+    with pytest.raises(UserError, match=r"t\.csv:2: label 'run' is not among"):
+        Table(path, classes=["jump", "walk"], multi_label=True)
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet"])
+def test_lists_of_labels_in_other_formats(tmp_path: Path, name: str) -> None:
+    given = [["run", "jump"], ["walk"], ["jump"], ["run"], ["walk", "run"], ["jump"]]
+    values = [{"path": f"{n}.mp4", "label": label} for n, label in enumerate(given)]
+    path = write(tmp_path, "\n".join(map(json.dumps, values)), name)
+    if name.endswith("parquet"):
+        arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+        from pyarrow import parquet
+
+        parquet.write_table(arrow.Table.from_pylist(values), path)
+    labels = {r.video_id: r.label for s in SPLITS for r in Table(path, multi_label=True).records(s)}
+    assert labels["0.mp4"] == (0, 1)
+
+
+def test_parquet_tables_have_types_and_mistakes(tmp_path: Path) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet
+
+    path = write(tmp_path, "", "t.parquet")
+    values = [
+        {"path": f"{n}.mp4", "label": n % 2, "start_sec": 0.5 * n, "split": split}
+        for n, split in enumerate(["train", "train", "val", "test"])
+    ]
+    parquet.write_table(arrow.Table.from_pylist(values), path)
+    table = Table(path)
+    assert table.classes == ["0", "1"]
+    assert [r.start_sec for r in table.records("train")] == [0.0, 0.5]
+    (tmp_path / "t.parquet").write_text("no")
+    with pytest.raises(UserError, match="cannot be read as parquet"):
+        Table(path)

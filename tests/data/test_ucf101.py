@@ -34,15 +34,15 @@ def write(root: Path, train: str | None = None, test: str | None = None, have: i
 )
 def test_official_counts(shared_videos: Path, split: int, train: int, test: int) -> None:
     reader = UCF101(str(shared_videos / "UCF-101"), split=split)
-    assert (len(reader._listed["train"]), len(reader._listed["test"])) == (train, test)
+    assert (len(reader._lists.listed["train"]), len(reader._lists.listed["test"])) == (train, test)
     assert len(reader.classes) == 101
     assert (reader.classes[0], reader.classes[10]) == ("ApplyEyeMakeup", "Biking")
-    val = reader._official["val"]
+    val = reader._lists.official["val"]
     assert abs(len(val) / train - 0.1) < 0.02
     assert set(Counter(record.label for record in val)) == set(range(101))
     held = {record.group for record in val}
-    assert not held & {record.group for record in reader._official["train"]}
-    assert {record.group for record in val} <= {r.group for r in reader._listed["train"]}
+    assert not held & {record.group for record in reader._lists.official["train"]}
+    assert {record.group for record in val} <= {r.group for r in reader._lists.listed["train"]}
 
 
 def test_records_of_a_whole_set(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_five_real_clips_are_enough_to_run(
     assert len(test) == 4
     assert all(Path(record.path).is_file() for record in train + test)
     assert "the test videos validate" in caplog.text
-    with pytest.raises(UserError, match="0 of 3734 test videos of split 2 are present"):
+    with pytest.raises(UserError, match="UCF101 split 2: 0 of 3734 test videos are present"):
         UCF101(str(shared_videos / "UCF-101"), split=2, allow_missing=True).records("test")
 
 
