@@ -17,6 +17,7 @@ NEEDS = {
     ("data", "kinetics"): ["data.root=x"],
     ("data", "ssv2"): ["data.root=x"],
     ("data", "jester"): ["data.root=x"],
+    ("data", "shards"): ["data.root=x"],
     ("data", "mmaction"): ["data.train=x"],
     ("data", "rawframes"): ["data.train=x"],
     ("data", "pytorchvideo"): ["data.train=x"],

@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from stfw.data.listed import Listed, read_lines, unique
-from stfw.data.splits import existing_folder
-from stfw.types import Record, Split, UserError
+from stfw.data.splits import existing_folder, logger
+from stfw.types import Record, Split, UserError, nearest
 
 Kind = Literal["videos", "rawframes"]
+_Row = tuple[str, str, tuple[int, ...]]  # "train.txt:3", path, labels
 
 
 class Annotations:
@@ -34,7 +35,7 @@ class Annotations:
         pattern: names of the pictures, ``img_%05d.jpg`` or MMAction's ``img_{:05}.jpg``.
         delimiter: between path and labels; None: white space.
         classes: class names in the order of their numbers, or a file with one per line; None:
-            ``0``, ``1``, ...
+            ``0``, ``1``, ..., and then every number needs a training video.
         multi_label: a video may have several labels.
         val_fraction: of the training videos, where there is no list of validation videos.
         allow_missing: go on with the videos that are there.
@@ -58,6 +59,9 @@ class Annotations:
         val_fraction: float = 0.1,
         allow_missing: bool = False,
     ) -> None:
+        if kind not in get_args(Kind):
+            hint = nearest(str(kind), get_args(Kind)) or "; give videos or rawframes"
+            raise UserError(f"data.kind={kind} is not known{hint}")
         files = {split: _file(path, split) for split, path in _given(train, val, test).items()}
         self.root = files["train"].parent if root is None else existing_folder(root, "data.root")
         self.kind, self.pattern = kind, _printf(pattern)
@@ -72,6 +76,11 @@ class Annotations:
                         f"{where}: label {max(labels)} is beyond the {len(self._classes)} "
                         f"data.classes; labels are 0 to {len(self._classes) - 1}"
                     )
+        if untrained := sorted(set(range(len(self._classes))) - _labels(rows["train"])):
+            logger.warning(
+                "%s: %d of the %d data.classes have no training video (first: '%s')",
+                *(files["train"], len(untrained), len(self._classes), self._classes[untrained[0]]),
+            )
         listed = {
             split: [
                 Record(name, self._path(name), labels if multi_label else labels[0])
@@ -110,12 +119,11 @@ class Annotations:
         return cls(str(root / "train.txt"), str(root / "val.txt"), str(root / "test.txt"))
 
     def _path(self, name: str) -> str:
-        path = os.path.abspath(self.root / name)
+        path = os.path.abspath(os.path.join(self.root, name))
         return os.path.join(path, self.pattern) if self.kind == "rawframes" else path
 
-    def _read(self, file: Path, first: dict[str, str]) -> list[tuple[str, str, tuple[int, ...]]]:
-        """(``file:line``, path, labels) of a list."""
-        rows = []
+    def _read(self, file: Path, first: dict[str, str]) -> list[_Row]:
+        rows: list[_Row] = []
         for where, line in read_lines(file):
             words = line.split(self.delimiter)
             ending: list[int] = []
@@ -133,7 +141,7 @@ class Annotations:
                 raise UserError(
                     f"{where}: '{line}' has {len(ending)} labels; set data.multi_label=true"
                 )
-            unique(where, name, first)
+            unique(where, os.path.normpath(name), first)  # ./a.mp4 is a.mp4
             rows.append((where, name, tuple(ending)))
         if not rows:
             raise UserError(f"{file} lists no video; give another list")
@@ -147,6 +155,11 @@ def _given(train: str, val: str | None, test: str | None) -> dict[Split, str]:
 
 def _file(path: str, key: str) -> Path:
     file = Path(os.path.abspath(os.path.expanduser(path)))
+    if file.is_dir():
+        raise UserError(
+            f"data.{key}={path} is a folder, not a list; folders with a folder per class are read "
+            f"by data=folder data.root={file}"
+        )
     if not file.is_file():
         raise UserError(f"data.{key}={path}: there is no such file; give a list")
     return file
@@ -160,17 +173,25 @@ def _printf(pattern: str) -> str:
     return made
 
 
-def _class_names(
-    classes: Sequence[str] | str | None,
-    rows: dict[Split, list[tuple[str, str, tuple[int, ...]]]],
-) -> list[str]:
+def _labels(rows: Sequence[_Row]) -> set[int]:
+    return {label for _, _, labels in rows for label in labels}
+
+
+def _class_names(classes: Sequence[str] | str | None, rows: dict[Split, list[_Row]]) -> list[str]:
     if isinstance(classes, str):
         names = [line for _, line in read_lines(_file(classes, "classes"))]
     elif classes is not None:
         names = [str(name) for name in classes]
     else:
-        largest = max(max(labels) for given in rows.values() for _, _, labels in given)
-        names = [str(number) for number in range(largest + 1)]
+        trained = _labels(rows["train"])
+        for where, _, labels in (row for given in rows.values() for row in given):
+            if max(labels) >= len(trained):  # lists that count from 1 end here too
+                missing = next(n for n in range(len(trained) + 1) if n not in trained)
+                raise UserError(
+                    f"{where}: label {max(labels)}, but no training video has label {missing}; "
+                    "number the classes 0, 1, 2, ..., or name them all in data.classes"
+                )
+        names = [str(number) for number in range(len(trained))]
     if len(names) < 2 or len(set(names)) != len(names):
         raise UserError(f"data.classes={names[:5]}: two names or more are needed, each once")
     return names

@@ -20,8 +20,9 @@ class HMDB51:
 
     The official lists are a file per class, ``<class>_test_split<N>.txt``, that marks each clip as
     training (1), test (2) or unused (0). The validation split takes the clips of whole source films
-    (a file's name up to the class in it) out of the training list; between the official training
-    and test lists a film may stand on both sides.
+    (a file's name up to the class in it) out of the training list, whatever classes a film shows.
+    The official training and test lists keep a film on one side within a class only: about 140
+    films stand on both.
 
     Args:
         root: the folder that holds the class folders.
@@ -61,7 +62,8 @@ class HMDB51:
                 unique(where, video, first)
                 side = _SIDES[match[2]]
                 if side is not None:
-                    film = f"{name}_{match[1].split(f'_{name}_')[0]}" if side == "train" else None
+                    # the last one: "how_to_do_a_cartwheel_cartwheel_f_cm_np1_ri_med_0.avi"
+                    film = match[1].rsplit(f"_{name}_", 1)[0] if side == "train" else None
                     listed[side].append(Record(video, str(self.root / video), label, group=film))
         if len(self._classes) < 2 or not listed["train"]:
             raise UserError(f"{lists} lists {len(self._classes)} classes; give the official lists")

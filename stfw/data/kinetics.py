@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from stfw.data.listed import Listed, read_csv, unique
-from stfw.data.splits import VIDEO_SUFFIXES, existing_folder
-from stfw.types import Record, Split, UserError
+from stfw.data.splits import VIDEO_SUFFIXES, existing_folder, logger
+from stfw.types import Record, Split, UserError, nearest
 
 _NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -26,7 +27,8 @@ class Kinetics:
     A clip is looked for in ``root``, ``root/<split>``, and in ``<class>/`` below each (spaces of
     the class kept or turned to ``_``), as ``<id>_<start>_<end>`` with six digits each or as
     ``<id>``, with any video suffix. A split whose rows have no labels (the official test list) is
-    left out.
+    left out. Clips of one YouTube video stay together where the validation split is cut here; where
+    lists have them on two sides, a warning says so.
 
     Args:
         root: the folder of the videos.
@@ -51,10 +53,11 @@ class Kinetics:
         files = _find_files(self.root, annotations)
         rows = {split: read_csv(file, _COLUMNS) for split, file in files.items()}
         labelled = {
-            split: [(where, row) for where, row in given if row.get("label")]
+            split: given
             for split, given in rows.items()
+            if split == "train" or any(row.get("label") for _, row in given)
         }
-        self._classes = sorted({row["label"] for _, row in labelled["train"]})
+        self._classes = sorted({row.get("label", "") for _, row in labelled["train"]} - {""})
         label_of = {name: label for label, name in enumerate(self._classes)}
         if len(label_of) < 2:
             raise UserError(f"{files['train']} names {len(label_of)} classes; it needs two or more")
@@ -63,12 +66,16 @@ class Kinetics:
         first: dict[str, str] = {}
         for split, given in labelled.items():
             for where, row in given:
-                if row["label"] not in label_of:
-                    raise UserError(f"{where}: class '{row['label']}' has no training video")
+                name, source = row["label"], row["youtube_id"]
+                if name not in label_of:
+                    hint = nearest(name, label_of) or "; mend the row or remove it"
+                    raise UserError(f"{where}: class '{name}' has no training video{hint}")
                 stem = _stem(where, row)
                 unique(where, stem, first)
-                path = inside.find(split, row["label"], (stem, row["youtube_id"]))
-                listed.setdefault(split, []).append(Record(stem, path, label_of[row["label"]]))
+                path = inside.find(split, name, (stem, source))
+                group = source if split == "train" and "val" not in labelled else None
+                listed.setdefault(split, []).append(Record(stem, path, label_of[name], group=group))
+        _warn_of_shared_sources(labelled)
         self._lists = Listed("Kinetics", self.root, listed, val_fraction, allow_missing)
 
     @property
@@ -116,29 +123,54 @@ class _Files:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.listings: dict[Path, dict[str, str]] = {}
+        self.places: dict[tuple[Split, str], list[dict[str, str]]] = {}
 
     def find(self, split: Split, label: str, stems: Sequence[str]) -> str:
         """The path of a clip; where there is none, the one at which it should be."""
+        # hundreds of thousands of calls, hundreds of classes: folders are thought of once a class
+        if (split, label) not in self.places:
+            self.places[split, label] = self._places(split, label)
+        for listing in self.places[split, label]:
+            for stem in stems:
+                if stem in listing:
+                    return listing[stem]
+        return os.path.join(self.root, label, f"{stems[0]}.mp4")
+
+    def _places(self, split: Split, label: str) -> list[dict[str, str]]:
+        """The listings of the folders that may hold a class, without empty ones."""
+        listings = []
         for top in (self.root, *(self.root / name for name in _NAMES[split])):
-            for folder in (top / label, top / label.replace(" ", "_"), top):
-                listing = self._listing(folder)
-                for stem in stems:
-                    if stem in listing:
-                        return str(folder / listing[stem])
-        return str(self.root / label / f"{stems[0]}.mp4")
+            for folder in dict.fromkeys((top / label, top / label.replace(" ", "_"), top)):
+                listings.append(self._listing(folder))
+        return [listing for listing in listings if listing]
 
     def _listing(self, folder: Path) -> dict[str, str]:
-        """Stem to name of the videos in a folder."""
+        """Stem -> path of the videos in a folder."""
         if folder not in self.listings:
             try:
                 names = sorted(os.listdir(folder))
             except OSError:
                 names = []
-            pairs = (os.path.splitext(name) for name in names)
+            place = os.path.join(folder, "")
+            pairs = [(*os.path.splitext(name), name) for name in names]
             self.listings[folder] = {
-                stem: stem + suffix for stem, suffix in pairs if suffix.lower() in VIDEO_SUFFIXES
+                stem: place + name
+                for stem, suffix, name in pairs
+                if suffix.lower() in VIDEO_SUFFIXES
             }
         return self.listings[folder]
+
+
+def _warn_of_shared_sources(rows: dict[Split, list[tuple[str, dict[str, str]]]]) -> None:
+    """Says where clips of one YouTube video stand in training and elsewhere."""
+    trained = {row["youtube_id"] for _, row in rows["train"]}
+    for split, given in rows.items():
+        shared = [where for where, row in given if row["youtube_id"] in trained]
+        if split != "train" and shared:
+            logger.warning(
+                "Kinetics: %d of %d %s clips are from YouTube videos that also train (first: %s)",
+                *(len(shared), len(given), split, shared[0]),
+            )
 
 
 def _find_files(root: Path, annotations: str | None) -> dict[Split, Path]:
@@ -162,8 +194,10 @@ def _find_files(root: Path, annotations: str | None) -> dict[Split, Path]:
 
 
 def _stem(where: str, row: dict[str, str]) -> str:
+    if not re.fullmatch(r"[\w-]+", row["youtube_id"]):
+        raise UserError(f"{where}: youtube_id '{row['youtube_id']}' is no id; mend the row")
     try:
-        begin, end = (round(float(row[name])) for name in ("time_start", "time_end"))
-    except ValueError as error:
+        begin, end = round(float(row["time_start"])), round(float(row["time_end"]))
+    except (ValueError, OverflowError) as error:
         raise UserError(f"{where}: time_start and time_end are no numbers; mend the row") from error
     return f"{row['youtube_id']}_{begin:06d}_{end:06d}"

@@ -131,7 +131,11 @@ class Listed:
 
 def place(path: str) -> str:
     """What must exist for a record: its file, or the folder of its pictures."""
-    return os.path.dirname(path) if "%" in os.path.basename(path) else path
+    if "%0" not in path:
+        return path
+    from stfw.video.images import is_pattern
+
+    return os.path.dirname(path) if is_pattern(path) else path
 
 
 def existing(paths: set[str]) -> set[str]:
@@ -224,8 +228,7 @@ def unique(where: str, video_id: str, first: dict[str, str]) -> None:
     """Notes a listed video.
 
     Raises:
-        UserError: it stands in the list already.
+        UserError: it stands in this list, or in another one, already.
     """
     if first.setdefault(video_id, where) != where:
-        line = first[video_id].rpartition(":")[2]
-        raise UserError(f"{where}: {video_id} already stands on line {line}; drop one")
+        raise UserError(f"{where}: {video_id} already stands at {first[video_id]}; drop one")

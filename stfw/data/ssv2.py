@@ -45,22 +45,25 @@ class SomethingV2:
         self.root, self.suffix = existing_folder(root, "data.root"), suffix
         folder, prefix = _find_folder(self.root, annotations)
         numbers = _read_json(folder / f"{prefix}labels.json", dict)
-        self._classes = sorted(numbers, key=lambda name: int(numbers[name]))
-        if sorted(map(int, numbers.values())) != list(range(len(numbers))):
-            raise UserError(f"{folder / prefix}labels.json: the numbers are not 0, 1, 2, ...")
+        self._classes = sorted(numbers, key=lambda name: _number(numbers[name]))
+        if [_number(numbers[name]) for name in self._classes] != list(range(len(numbers))):
+            raise UserError(
+                f"{folder}/{prefix}labels.json: the numbers are not 0, 1, 2, ...; mend the file"
+            )
         first: dict[str, str] = {}
         listed: dict[Split, list[Record]] = {}
         names: tuple[tuple[Split, str], ...] = (("train", "train"), ("val", "validation"))
         for split, name in names:
             file = folder / f"{prefix}{name}.json"
-            rows = [(str(row.get("id")), _template(row)) for row in _read_json(file, list)]
-            listed[split] = self._records(file, rows, first)
+            entries = enumerate(_read_json(file, list), start=1)
+            rows = [_row(f"{file}, entry {number}", entry) for number, entry in entries]
+            listed[split] = self._records(rows, first)
         answers = [folder / "test-answers.csv", folder / f"{prefix}test-answers.csv"]
         for file in answers:
             if file.is_file():
-                pairs = [line.split(";", 1) for _, line in read_lines(file)]
-                rows = [(pair[0], pair[-1]) for pair in pairs]
-                listed["test"] = self._records(file, rows, first)
+                lines = [(where, line.partition(";")) for where, line in read_lines(file)]
+                rows = [(where, parts[0].strip(), parts[2].strip()) for where, parts in lines]
+                listed["test"] = self._records(rows, first)
                 break
         self._lists = Listed("Something-Something V2", self.root, listed, 0.0, allow_missing)
 
@@ -100,13 +103,11 @@ class SomethingV2:
         (root / "test-answers.csv").write_text("103;Lifting something\n")
         return cls(str(root))
 
-    def _records(
-        self, file: Path, rows: Sequence[tuple[str, str]], first: dict[str, str]
-    ) -> list[Record]:
+    def _records(self, rows: Sequence[tuple[str, str, str]], first: dict[str, str]) -> list[Record]:
+        """Records of (where it stands, id, template) rows."""
         label_of = {name: label for label, name in enumerate(self._classes)}
         records = []
-        for number, (video_id, template) in enumerate(rows, start=1):
-            where = f"{file}:{number}"
+        for where, video_id, template in rows:
             if not re.fullmatch(r"\d+", video_id):
                 raise UserError(f"{where}: '{video_id}' is no id of a video; mend the entry")
             if template not in label_of:
@@ -118,9 +119,16 @@ class SomethingV2:
         return records
 
 
-def _template(row: dict[str, Any]) -> str:
-    """The template without its brackets, as labels.json has it."""
-    return str(row.get("template", "")).replace("[", "").replace("]", "")
+def _row(where: str, entry: Any) -> tuple[str, str, str]:
+    """(where, id, template without its brackets, as labels.json has it) of a json entry."""
+    if not isinstance(entry, dict) or "id" not in entry or "template" not in entry:
+        raise UserError(f"{where}: there are no id and template in it; mend the entry")
+    return where, str(entry["id"]), str(entry["template"]).replace("[", "").replace("]", "")
+
+
+def _number(text: Any) -> int:
+    """A class number; -1 for what is none."""
+    return int(text) if str(text).isdecimal() else -1
 
 
 def _find_folder(root: Path, annotations: str | None) -> tuple[Path, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stfw.data.listed import existing
 from stfw.data.splits import SPLIT_NAMES, complete_splits, existing_folder
 from stfw.data.table_rows import COLUMNS, Row, read_rows
 from stfw.types import Record, Split, UserError, nearest
@@ -100,6 +101,9 @@ def _read_labels(
         [part.strip() for part in values["label"].split("|")] if multi_label else [values["label"]]
         for _, values in rows
     ]
+    for (where, values), given in zip(rows, labels, strict=True):
+        if not all(given):
+            raise UserError(f"{where}: label '{values['label']}' has an empty class; write a|b|c")
     distinct = {label for given in labels for label in given}
     integers = all(re.fullmatch(r"-?[0-9]+", label) for label in distinct)
     if classes is None:
@@ -149,8 +153,9 @@ def _read_splits(rows: list[Row]) -> list[Split]:
 
 def _record(row: Row, label: int | tuple[int, ...], root: Path) -> Record:
     where, values = row
-    path = Path(os.path.abspath(root / os.path.expanduser(values["path"])))
-    video_id = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    # strings: Path costs seconds over some hundred thousand rows
+    path = os.path.abspath(os.path.join(root, os.path.expanduser(values["path"])))
+    video_id = path.removeprefix(os.path.join(root, "")).replace(os.sep, "/")
     start_sec, end_sec = (_seconds(where, name, values[name]) for name in ("start_sec", "end_sec"))
     if end_sec is not None and (start_sec or 0.0) >= end_sec:
         raise UserError(
@@ -158,7 +163,7 @@ def _record(row: Row, label: int | tuple[int, ...], root: Path) -> Record:
         )
     if start_sec is not None or end_sec is not None:
         video_id += f"#{start_sec or 0.0}-{'' if end_sec is None else end_sec}"
-    return Record(video_id, str(path), label, start_sec, end_sec, values["group"] or None)
+    return Record(video_id, path, label, start_sec, end_sec, values["group"] or None)
 
 
 def _seconds(where: str, name: str, text: str) -> float | None:
@@ -184,8 +189,9 @@ def _check_unique(rows: list[Row], records: list[Record]) -> None:
 
 
 def _check_files(table: str, records: list[Record]) -> None:
-    paths = list(dict.fromkeys(record.path for record in records))
-    missing = [path for path in paths if not os.path.isfile(path)]
+    paths = dict.fromkeys(record.path for record in records)
+    present = existing(set(paths))
+    missing = [path for path in paths if path not in present]
     if missing:
         raise UserError(
             f"{table}: {len(missing)} of {len(paths)} videos are not there: "

@@ -139,6 +139,8 @@ def _as_texts(where: str, values: dict[str, Any], lists: Sequence[str]) -> Row:
     texts = {}
     for column, value in values.items():
         if column in lists and isinstance(value, list):
+            if any("|" in str(item) for item in value):
+                raise UserError(f"{where}: {column}={value} has a | in a name; it parts names")
             value = "|".join(map(str, value))
         elif column in COLUMNS and isinstance(value, list | dict):
             raise UserError(f"{where}: {column}={value} is not one value; give one")

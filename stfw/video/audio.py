@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from stfw.types import VideoError
+from stfw.video.blob import read_blob
 from stfw.video.container import MAX_PIXELS, say
 
 # Decoders of sound need some packets before the first one to give what they would from the start
@@ -190,16 +191,13 @@ def _resample(sound_L: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
 
 
 def _open(path: str, span: tuple[int, int] | None) -> Any:
-    limits = {"max_pixels": str(MAX_PIXELS)}  # holds back the decoder that guesses the format
-    try:
-        if span is not None:
-            with open(path, "rb") as file:
-                file.seek(span[0])
-                return av.open(io.BytesIO(file.read(span[1])), options=limits)
-        options = {"protocol_whitelist": "file", **limits}
-        return av.open("file:" + os.path.abspath(path), options=options)
+    # `file:` and the list keep a crafted file or name from reaching the network
+    source = io.BytesIO(read_blob(path, span)) if span else "file:" + os.path.abspath(path)
+    try:  # as in ``open_video``, which asks for pictures
+        options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+        return av.open(source, options=options)
     except (av.FFmpegError, OSError, ValueError) as error:
-        if not os.path.exists(path):
+        if not span and not os.path.exists(path):
             raise VideoError(path, "missing", "there is no such file") from error
         raise VideoError(path, "open", f"not a video that can be read ({say(error)})") from error
 

@@ -1,31 +1,36 @@
-"""Opening a video file: local files only, one thread, nothing larger than the cap."""
+"""Opening a video: one thread, nothing larger than the cap, no way out to other files."""
 
 from __future__ import annotations
 
+import io
 import os
 from typing import Any
 
 import av
 
 from stfw.types import VideoError
+from stfw.video.blob import Span, read_blob
 
 MAX_PIXELS = 8192 * 8192  # beyond 8K; a file of a few hundred kilobytes can claim far more
 
 
-def open_video(path: str) -> tuple[Any, Any]:
-    """Opens a local file for decoding in one thread: (container, video stream).
+def open_video(path: str, span: Span | None = None) -> tuple[Any, Any]:
+    """Opens a video for decoding in one thread: (container, video stream).
+
+    Args:
+        path: a local file; with ``span`` also a URL.
+        span: (first byte, number of bytes) of the video within a shard.
 
     Raises:
         VideoError: ``missing``, ``open``, ``no_video`` or ``too_large``.
     """
     limits = {"max_pixels": str(MAX_PIXELS)}  # also holds back the decoder that guesses the format
+    # `file:` and the list keep a crafted file or name from reaching the network
+    source = io.BytesIO(read_blob(path, span)) if span else "file:" + os.path.abspath(path)
     try:
-        # `file:` and the list keep a crafted file or name from reaching the network
-        container = av.open(
-            "file:" + os.path.abspath(path), options={"protocol_whitelist": "file", **limits}
-        )
+        container = av.open(source, options={"protocol_whitelist": "file", **limits})
     except (av.FFmpegError, ValueError) as error:
-        if not os.path.isfile(path):
+        if not span and not os.path.isfile(path):
             reason = "is not a file" if os.path.exists(path) else "there is no such file"
             raise VideoError(path, "missing", reason) from error
         raise VideoError(path, "open", f"not a video that can be read ({say(error)})") from error

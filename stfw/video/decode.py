@@ -87,7 +87,7 @@ def _collect(
     out_UHWC = np.empty((len(wanted_U), height, width, 3), np.uint8)
     stored_height, stored_width = (width, height) if index.rotation % 2 else (height, width)
     reformatter = VideoReformatter()  # one, or swscale is set up anew for every frame
-    container, stream = open_video(index.info.path)
+    container, stream = open_video(index.info.path, index.span)
     missing = set(range(len(wanted_U)))
     with container:
         try:

@@ -89,7 +89,13 @@ def _raft(weights: str) -> Any:
     from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
     if weights == "download":
-        network = raft_small(weights=Raft_Small_Weights.DEFAULT)
+        try:
+            network = raft_small(weights=Raft_Small_Weights.DEFAULT)
+        except OSError as error:  # no network, no space
+            raise UserError(
+                f"the weights of raft cannot be downloaded ({error}); give the file of a "
+                "raft_small state"
+            ) from error
     else:
         network = raft_small(weights=None)
         try:

@@ -1,4 +1,4 @@
-"""Optical flow on disk: one lossless gray video per video, x above y."""
+"""Optical flow on disk: one gray video per video, x above y; or folders of numbered pictures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import av
 import numpy as np
@@ -18,19 +18,22 @@ from stfw.video.decode import decode
 from stfw.video.probe import probe
 
 VERSION = 1
+VIDEOS = "videos.json"  # in a store: video_id -> the video_id whose file it shares
+Codec = Literal["ffv1", "mjpeg"]
+CODECS: tuple[str, ...] = get_args(Codec)
 
 
 class FlowStore:
     """A folder made by ``stfw data flow``: ``flow.json`` and a file per video.
 
     Frame ``t`` of a file is the flow from source frame t to t + 1; the last one repeats the flow
-    that led to it.
+    that led to it. Labelled parts of one video share its file: ``videos.json`` names it.
 
     Args:
         root: the folder.
 
     Raises:
-        UserError: no store there, or one of another version.
+        UserError: no store there, or one that is damaged or of another version.
     """
 
     def __init__(self, root: str) -> None:
@@ -46,6 +49,7 @@ class FlowStore:
                 f"{root}: flow.json has version {self.settings.get('version')}, this stfw reads "
                 f"{VERSION}; extract it again"
             )
+        self.shared = read_shared(self.root)
 
     @property
     def bound(self) -> float:
@@ -54,7 +58,7 @@ class FlowStore:
 
     def path(self, video_id: str) -> Path:
         """The file of a video, whether it is there or not."""
-        return self.root / file_name(video_id)
+        return self.root / file_name(self.shared.get(video_id, video_id))
 
     def read(self, video_id: str, frames_U: np.ndarray) -> np.ndarray | None:
         """Flow at source frames: uint8 U H W 2; None: the store has nothing for this video.
@@ -76,9 +80,14 @@ class FlowWriter:
     Args:
         path: the file, ``.mkv``.
         rate: frames per second, for players.
+        codec: ``ffv1`` loses nothing; ``mjpeg`` is off by a fortieth of a pixel on the average and
+            keeps noisy flow (Farneback) small. Flow of DIS is small either way.
     """
 
-    def __init__(self, path: Path, rate: float) -> None:
+    def __init__(self, path: Path, rate: float, codec: str = "ffv1") -> None:
+        if codec not in CODECS:
+            raise UserError(f"flow codec {codec}: not known; there are: {', '.join(CODECS)}")
+        self.codec = codec
         self.path, self.part = path, path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
         # bitexact: the same flow makes the same file
@@ -92,12 +101,15 @@ class FlowWriter:
         """Adds the flow of one frame: uint8."""
         stacked_HW = np.concatenate([flow_HW2[..., 0], flow_HW2[..., 1]])
         if self.stream is None:
-            self.stream = self.container.add_stream("ffv1", rate=self.rate)
+            self.stream = self.container.add_stream(self.codec, rate=self.rate)
             self.stream.height, self.stream.width = stacked_HW.shape
-            self.stream.pix_fmt = "gray"
-            self.stream.codec_context.options = {"g": "1"}  # every frame can be sought
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(stacked_HW), format="gray")
-        self.container.mux(self.stream.encode(frame))
+            if self.codec == "ffv1":
+                self.stream.pix_fmt = "gray"
+                self.stream.codec_context.options = {"g": "1"}  # every frame can be sought
+            else:
+                self.stream.pix_fmt = "yuvj420p"  # there is no gray; of full range, like the flow
+                self.stream.codec_context.qmin = self.stream.codec_context.qmax = 2  # the finest
+        self.container.mux(self.stream.encode(_picture(stacked_HW, self.stream.pix_fmt)))
 
     def close(self, keep: bool) -> None:
         """Gives the file its name, or removes what was written."""
@@ -114,6 +126,86 @@ class FlowWriter:
             os.replace(self.part, self.path)
         else:
             self.part.unlink(missing_ok=True)
+
+
+def _picture(stacked_HW: np.ndarray, pixel_format: str) -> Any:
+    """A frame of this brightness, without colour."""
+    if pixel_format == "gray":
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(stacked_HW), format="gray")
+    frame = av.VideoFrame(stacked_HW.shape[1], stacked_HW.shape[0], pixel_format)
+    for number, plane in enumerate(frame.planes):
+        rows = np.full((plane.height, plane.line_size), 128, np.uint8)
+        if number == 0:
+            rows[:, : plane.width] = stacked_HW
+        plane.update(rows.tobytes())
+    return frame
+
+
+class FlowImages:
+    """Flow as numbered pictures, as other tools extract it: a folder per video.
+
+    The first number is frame 0. Such tools write a picture for every pair of frames: at the last
+    frame, the flow that led to it is read.
+
+    Args:
+        root: the folder.
+        pattern: of the files below it: ``{video}`` is the video_id without its suffix, ``{axis}``
+            is x or y, ``%05d`` the number.
+        first: the first number.
+
+    Raises:
+        UserError: no such folder.
+    """
+
+    def __init__(
+        self, root: str, pattern: str = "{video}/flow_{axis}_%05d.jpg", first: int = 1
+    ) -> None:
+        self.root, self.pattern, self.first = Path(os.path.expanduser(root)), pattern, first
+        if not self.root.is_dir():
+            raise UserError(f"{root}: there is no such folder of flow pictures")
+
+    def read(self, video_id: str, frames_U: np.ndarray) -> np.ndarray | None:
+        """Flow at source frames: uint8 U H W 2; None: there is no first picture of this video.
+
+        Raises:
+            VideoError: a picture is missing or damaged.
+        """
+        if not self._file(video_id, "x", self.first).is_file():
+            return None
+        return np.stack([self._flow(video_id, number) for number in (frames_U + self.first)])
+
+    def _flow(self, video_id: str, number: int) -> np.ndarray:
+        from PIL import Image  # only folders of pictures need it
+
+        if not self._file(video_id, "x", number).is_file():  # the last frame begins no pair
+            number -= 1
+        axes = []
+        for axis in "xy":
+            file = self._file(video_id, axis, number)
+            try:
+                with Image.open(file) as picture:
+                    axes.append(np.asarray(picture.convert("L")))
+            except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises
+                raise VideoError(str(file), "decode", f"no flow can be read ({error})") from error
+        return np.stack(axes, axis=-1)
+
+    def _file(self, video_id: str, axis: str, number: int) -> Path:
+        video = os.path.splitext(video_id)[0]
+        return self.root / (self.pattern.format(video=video, axis=axis) % number)
+
+
+def read_shared(root: Path) -> dict[str, str]:
+    """The content of ``videos.json``; empty where there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return dict(json.loads((root / VIDEOS).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{root / VIDEOS} is damaged; extract the flow again") from error
 
 
 def file_name(video_id: str) -> str:

@@ -21,10 +21,14 @@ def is_pattern(path: str) -> bool:
     return _NUMBER.search(os.path.basename(path)) is not None
 
 
-def scan_images(pattern: str) -> VideoIndex:
+def scan_images(pattern: str, fps: float = RATE) -> VideoIndex:
     """The index of a folder of pictures: ``pts_F`` are the numbers in their names.
 
     Numbers may begin anywhere; frames are counted from 0 all the same.
+
+    Args:
+        pattern: ``/data/clip/img_%05d.jpg``.
+        fps: frames per second.
 
     Raises:
         VideoError: no such folder, no picture, a gap in the numbers, or one that is no picture.
@@ -35,18 +39,19 @@ def scan_images(pattern: str) -> VideoIndex:
         names = os.listdir(folder)
     except OSError as error:
         raise VideoError(pattern, "missing", "there is no such folder") from error
-    known = re.compile(f"{re.escape(before)}(\\d{{{digits},}}){re.escape(after)}")
+    number = f"\\d{{{digits}}}|[1-9]\\d{{{digits},}}"  # as %0Nd writes it
+    known = re.compile(f"{re.escape(before)}({number}){re.escape(after)}")
     numbers = sorted(int(match[1]) for match in map(known.fullmatch, names) if match)
     if not numbers:
         raise VideoError(pattern, "no_video", "the folder holds no picture of this name")
     if numbers[-1] - numbers[0] != len(numbers) - 1:
         missing = next(a + 1 for a, b in itertools.pairwise(numbers) if b != a + 1)
         raise VideoError(pattern, "decode", f"picture {missing} is missing")
-    first = _read(pattern % numbers[0], pattern)
-    info = VideoInfo(pattern, len(numbers), RATE, first.shape[0], first.shape[1])
+    first = _read(_file(pattern, numbers[0]), pattern)
+    info = VideoInfo(pattern, len(numbers), fps, first.shape[0], first.shape[1])
     nothing = np.empty(0, np.int64)
     return VideoIndex(
-        info, "images", 0, 1 / RATE, np.array(numbers, np.int64), nothing, nothing, nothing
+        info, "images", 0, 1 / fps, np.array(numbers, np.int64), nothing, nothing, nothing
     )
 
 
@@ -61,8 +66,15 @@ def decode_images(
     height, width = size or (index.info.height, index.info.width)
     out_UHWC = np.empty((len(frames_U), height, width, 3), np.uint8)
     for place, number in enumerate(index.pts_F[frames_U].tolist()):
-        out_UHWC[place] = _read(index.info.path % number, index.info.path, (height, width))
+        out_UHWC[place] = _read(_file(index.info.path, number), index.info.path, (height, width))
     return out_UHWC
+
+
+def _file(pattern: str, number: int) -> str:
+    """The picture of a number; elsewhere in the path ``%`` means itself."""
+    folder, name = os.path.split(pattern)
+    name = _NUMBER.sub(lambda width: f"{number:0{int(width[1])}d}", name, count=1)
+    return os.path.join(folder, name)
 
 
 def _read(file: str, pattern: str, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -14,18 +14,19 @@ import av
 import numpy as np
 
 from stfw.types import VideoError, VideoInfo
+from stfw.video.blob import Span, is_remote
 from stfw.video.images import is_pattern, scan_images
 from stfw.video.scan import VideoIndex, scan, with_times
 
 __all__ = ["VideoIndex", "cache_dir", "decoders", "probe"]
 
-_VERSION = 2  # of the cached files; raise it when the meaning of an index changes
+_VERSION = 3  # of the cached files; raise it when the meaning of an index changes
 _KNOWN: dict[str, VideoIndex] = {}  # of this process: reading one back costs a tenth of a clip
 _MAX_KNOWN = 8192  # some kilobytes each
 _ARRAYS = ("pts_F", "keys_G", "key_time_G", "key_pos_G")
 
 
-def probe(path: str, span: tuple[int, int] | None = None) -> VideoIndex:
+def probe(path: str, span: Span | None = None) -> VideoIndex:
     """The index of a file, from the cache where path, size and time of change are the same.
 
     Args:
@@ -36,24 +37,31 @@ def probe(path: str, span: tuple[int, int] | None = None) -> VideoIndex:
         VideoError: missing, not a video, nothing in it decodes, or larger than ``MAX_PIXELS``.
     """
     pictures = is_pattern(path) and not os.path.lexists(path)
-    try:
-        status = os.stat(os.path.dirname(path) if pictures else path)
-    except (OSError, ValueError) as error:
-        raise VideoError(path, "missing", "there is no such file") from error
-    key = f"{_VERSION}\0{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
+    key = f"{_VERSION}\0{_identity(path, span, pictures)}\0{span}"
     known = _KNOWN.get(key)
     if known is not None:
         return known
     digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
     cached = cache_dir() / "index" / digest[:2] / f"{digest}.index"
-    index = _read(cached, path)
+    index = _read(cached, path, span)
     if index is None:
-        index = scan_images(path) if pictures else scan(path)
+        index = scan_images(path) if pictures else scan(path, span)
         _write(cached, index)
     if len(_KNOWN) >= _MAX_KNOWN:
         _KNOWN.pop(next(iter(_KNOWN)))  # the oldest
     _KNOWN[key] = index
     return index
+
+
+def _identity(path: str, span: Span | None, pictures: bool) -> str:
+    """What changes when the content does. Of a URL only the name is known without asking."""
+    if span is not None and is_remote(path):
+        return path
+    try:
+        status = os.stat(os.path.dirname(path) if pictures else path)
+    except (OSError, ValueError) as error:
+        raise VideoError(path, "missing", "there is no such file") from error
+    return f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
 def cache_dir() -> Path:
@@ -71,7 +79,7 @@ def decoders() -> set[str]:
     return found
 
 
-def _read(cached: Path, path: str) -> VideoIndex | None:
+def _read(cached: Path, path: str, span: Span | None) -> VideoIndex | None:
     """The index in a cache file: checksum, a line of JSON, integers. None: absent or damaged."""
     try:
         checksum, content = cached.read_bytes().split(b"\n", 1)
@@ -83,7 +91,7 @@ def _read(cached: Path, path: str) -> VideoIndex | None:
         arrays = np.split(np.frombuffer(numbers, "<i8"), ends[:-1])
         head.update(zip(_ARRAYS, arrays, strict=True))
         info = VideoInfo(**{**head.pop("info"), "path": path})
-        return with_times(VideoIndex(info=info, **head))
+        return with_times(VideoIndex(info=info, span=span, **head))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

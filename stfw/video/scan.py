@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from stfw.types import VideoError, VideoInfo
+from stfw.video.blob import Span
 from stfw.video.container import open_video, say
 
 _TIMED_FORMATS = {"mov", "mp4", "matroska", "webm"}
@@ -41,6 +42,7 @@ class VideoIndex:
         keys_G: int64, number of each key frame that can be sought, ascending.
         key_time_G: int64, time stamp to seek to for each of them.
         key_pos_G: int64, byte position of each of them, by which a seek is checked.
+        span: (first byte, number of bytes) of the video within ``info.path``; None: all of it.
     """
 
     info: VideoInfo
@@ -51,6 +53,7 @@ class VideoIndex:
     keys_G: np.ndarray
     key_time_G: np.ndarray
     key_pos_G: np.ndarray
+    span: Span | None = None
 
 
 class _Packet(NamedTuple):
@@ -84,17 +87,21 @@ class _Decoded(NamedTuple):
     keys: list[int]  # numbers of the key frames
 
 
-def scan(path: str) -> VideoIndex:
+def scan(path: str, span: Span | None = None) -> VideoIndex:
     """Makes the index: demuxes the file, and decodes it once where time stamps are no guide.
+
+    Args:
+        path: the file.
+        span: (first byte, number of bytes) of the video within it, a shard.
 
     Raises:
         VideoError: the file cannot be opened, was cut short, or no frame of it decodes.
     """
-    track = _demux(path)
+    track = _demux(path, span)
     pts_F = np.sort(np.array([p.pts for p in track.packets] if track.timed else [], np.int64))
-    decoded = _decode(path, at_most=1 if track.timed else None)
+    decoded = _decode(path, span, at_most=1 if track.timed else None)
     if track.timed and decoded.first_pts != pts_F[0]:  # the decoder withholds what comes first
-        pts_F, decoded = pts_F[:0], _decode(path)
+        pts_F, decoded = pts_F[:0], _decode(path, span)
     timed, num_frames, rate = len(pts_F) > 0, decoded.num_frames, track.rate
     keys = [p for p in track.packets if p.is_key] if track.seekable else []
     if timed:
@@ -123,6 +130,7 @@ def scan(path: str) -> VideoIndex:
         keys_G=keys_G,
         key_time_G=places_G2[:, 0],
         key_pos_G=places_G2[:, 1],
+        span=span,
     )
     return with_times(index)
 
@@ -138,9 +146,9 @@ def with_times(index: VideoIndex) -> VideoIndex:
     return replace(index, info=replace(index.info, times_F=times_F))
 
 
-def _demux(path: str) -> _Track:
+def _demux(path: str, span: Span | None) -> _Track:
     """Reads all packets of the video track that hold a frame to show, without decoding them."""
-    container, stream = open_video(path)
+    container, stream = open_video(path, span)
     packets, is_whole = [], True
     with container:
         with suppress(av.FFmpegError):  # up to the damage; what lies behind it cannot be reached
@@ -179,9 +187,9 @@ def _trustworthy(times: Sequence[int | None], reorders: bool) -> bool:
     return not (reorders and len(known) > 2 and known == sorted(known))
 
 
-def _decode(path: str, at_most: int | None = None) -> _Decoded:
+def _decode(path: str, span: Span | None, at_most: int | None = None) -> _Decoded:
     """Decodes without converting, up to the first damage."""
-    container, stream = open_video(path)
+    container, stream = open_video(path, span)
     first, count = None, 0
     keys = []
     with container:

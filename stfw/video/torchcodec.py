@@ -40,7 +40,7 @@ class TorchCodec:
         self, index: VideoIndex, frames: np.ndarray, size: tuple[int, int] | None = None
     ) -> np.ndarray:
         """Frames by number: uint8 len(frames) H W 3; see ``stfw.video.decode.decode``."""
-        if index.mode != "pts" or index.rotation or getattr(index, "span", None):
+        if index.mode != "pts" or index.rotation or index.span is not None:
             return decode_exactly(index, frames, size)
         numbers = np.asarray(frames, np.int64).ravel()
         outside = numbers[(numbers < 0) | (numbers >= index.info.num_frames)]

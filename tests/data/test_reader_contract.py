@@ -56,7 +56,7 @@ def test_ids_are_unique_labels_in_range_and_splits_apart(written: Any) -> None:
     everything = [record for records in by_split.values() for record in records]
     assert all(0 <= record.label < len(reader.classes) for record in everything)
     assert len({record.video_id for record in everything}) == len(everything)
-    assert len({record.path for record in everything}) == len(everything)
+    assert len({(record.path, record.span) for record in everything}) == len(everything)
     assert not any(Path(record.video_id).is_absolute() for record in everything)
 
 
@@ -67,7 +67,7 @@ def test_files_lie_under_root_and_decode(written: Any) -> None:
             path = Path(record.path)
             assert path.is_absolute()
             assert path.is_relative_to(root)
-        index = probe(record.path)
+        index = probe(record.path, record.span)
         frames_THWC = decode(index, [0, index.info.num_frames - 1])
         assert frames_THWC.shape == (2, index.info.height, index.info.width, 3)
 

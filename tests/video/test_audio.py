@@ -161,6 +161,17 @@ def test_sound_ends_before_the_pictures_do(singing: str) -> None:
     assert (sound_L == 0).all()
 
 
+def test_a_video_within_a_larger_file_sounds_the_same(singing: str, tmp_path: Path) -> None:
+    content = Path(singing).read_bytes()
+    (tmp_path / "shard.tar").write_bytes(b"before" + content + b"behind")
+    span = (len(b"before"), len(content))
+    found_L = read_audio(str(tmp_path / "shard.tar"), 1.0, 2.0, span=span)
+    expected_L = read_audio(singing, 1.0, 2.0)
+    assert found_L is not None
+    assert expected_L is not None
+    assert np.array_equal(found_L, expected_L)
+
+
 def test_videos_without_sound_have_none(tmp_path: Path) -> None:
     write_video(tmp_path / "silent.mp4", np.zeros((4, 16, 16, 3), np.uint8), 10)
     assert read_audio(str(tmp_path / "silent.mp4"), 0, 0.2) is None

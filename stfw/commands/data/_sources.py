@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,13 +86,22 @@ def parallel(
 
     Yields:
         A job and its result.
-    """
-    from stfw.data.datamodule import num_cores
 
+    Raises:
+        UserError: a process died, for lack of memory or of a fault in a decoder.
+    """
     todo = list(jobs)
-    count = min(workers or num_cores(), max(1, len(todo)))
+    if workers is not None and workers < 1:
+        raise UserError(f"--workers {workers} is below 1")
+    count = min(workers or _num_cores(), max(1, len(todo)))
     results = _here(function, todo) if count == 1 else _spread(function, todo, count)
     yield from _shown(results, len(todo), title)
+
+
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _here(function: Callable[[Job], Result], jobs: list[Job]) -> Iterator[tuple[Job, Result]]:
@@ -101,9 +114,9 @@ def _spread(
 ) -> Iterator[tuple[Job, Result]]:
     context = multiprocessing.get_context("spawn")  # threads of libraries do not survive a fork
     waiting = iter(jobs)
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
+        running: dict[Future[Result], Job] = {}
         try:
-            running: dict[Future[Result], Job] = {}
             while True:
                 while len(running) < 2 * workers:  # a queue of a million jobs is not needed
                     job: Any = next(waiting, _NOTHING)
@@ -113,12 +126,32 @@ def _spread(
                 if not running:
                     return
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(done), done.result()
-        except BaseException:
+                    result = done.result()
+                    yield running.pop(done), result
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list((pool._processes or {}).values()):
                 process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                at_work = ", ".join(str(getattr(job, "path", job)) for job in running.values())
+                raise UserError(
+                    f"a process died while these were at work: {at_work}; repeat with --workers 1 to "
+                    "see which one it is"
+                ) from error
             raise
+
+
+def _follow_parent() -> None:
+    """Leaves Ctrl-C to the parent, and ends this process when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _shown(results: Iterator[Result], total: int, title: str) -> Iterator[Result]:
