@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from stfw.assemble import check
+from stfw.commands.data._sources import split_words
 from stfw.commands.multirun import expand_first
 from stfw.config import compose
+from stfw.data.folder import Folder
 from tests.command_line import TINY
 
 ROOT = Path(__file__).parents[1]
@@ -54,8 +57,20 @@ def test_the_pages_do_show_commands() -> None:
 @pytest.mark.parametrize(("page", "words"), TRAIN, ids=lambda value: " ".join(value)[:60])
 def test_shown_overrides_compose_and_fit_the_code(page: str, words: list[str]) -> None:
     mine = {"encoder=frame_means", "model=mine", "check=true", "-m"}  # run below, or no override
+    mine |= {"data=pairs", "data.root=two_suffixes", "sampler=ends", "streams=edges"}
     overrides = [word for word in expand_first(words[1:]) if word not in mine]
     check(compose("train", overrides).cfg)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [c for c in COMMANDS if c[1][0] == "data"], ids=lambda v: " ".join(v)[:60]
+)
+def test_shown_data_tools_take_these_arguments(page: str, words: list[str]) -> None:
+    own, overrides = split_words(words[2:])
+    module = importlib.import_module(f"stfw.commands.data.{words[1]}")
+    module.parser().parse_args(own)
+    if overrides:
+        check(compose("train", overrides).cfg)
 
 
 def test_both_readme_commands_are_there_and_their_parts_exist() -> None:
@@ -95,23 +110,31 @@ def test_the_shown_mistake_gets_the_shown_answer(stfw: Call) -> None:
     assert (status, told.strip()) == (2, match[2])
 
 
-def test_the_extension_of_the_guide_trains(
+def test_the_extensions_of_the_guide_train(
     stfw: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = ROOT / "docs" / "extend.md"
-    (code,), (yaml,) = blocks(page, "python"), blocks(page, "yaml")
-    (tmp_path / "my_nets.py").write_text(code)
-    (tmp_path / "my_conf" / "encoder").mkdir(parents=True)
-    (tmp_path / "my_conf" / "encoder" / "frame_means.yaml").write_text(yaml)
+    text = (ROOT / "docs" / "extend.md").read_text()
+    files = re.findall(r"^`([\w/]+\.(?:py|yaml))`.*?```(?:python|yaml)\n(.*?)```", text, re.M | re.S)
+    assert len(files) >= 8
+    for name, content in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+        monkeypatch.delitem(sys.modules, Path(name).stem, raising=False)  # another test's
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "my_nets", raising=False)  # another test's
     monkeypatch.setenv("STFW_CONF", "my_conf")
-    monkeypatch.setenv("STFW_TARGETS", "my_nets")
-    (words,) = [words for name, words in COMMANDS if name == "extend.md"]
-    status, told, error = stfw(*words, *[w for w in TINY if not w.startswith("trainer")])
-    assert status == 0, error
-    assert told.strip().splitlines()[-1].startswith("test/top1")
+    monkeypatch.setenv("STFW_TARGETS", "my_nets my_data my_data_sampler my_data_stream")
+    Folder.write_toy(tmp_path / "two_suffixes")
+    shown = [words for name, words in COMMANDS if name == "extend.md"]
+    assert len(shown) >= 4
+    for words in shown:
+        own = [w for w in TINY if not w.startswith("trainer")]
+        if any(word.startswith("data=") for word in words):
+            toys = ("data.num_train", "data.num_val", "data.num_test", "data.num_frames", "data.size")
+            own = [w for w in own if not w.startswith(toys)]
+        status, told, error = stfw(*words, *own)
+        assert status == 0, (words, error)
+        assert told.strip().splitlines()[-1].startswith("test/top1")
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,10 @@ def test_raw_frames_are_read_and_counted_from_their_first(tmp_path: Path, patter
         ("a.mp4 0\nb.mp4 x\n", r":2: 'b\.mp4 x' is not"),
         ("a.mp4 0\na.mp4 1\n", r":2: a\.mp4 already stands at .*:1;"),
         ("\n", "lists no video"),
+        ("a.mp4 0\n./a.mp4 1\n", r":2: a\.mp4 already stands at"),
+        ("a.mp4 0\nb.mp4 -1\n", r":2: 'b\.mp4 -1' is not <path> <label>"),
+        ("a.mp4 1\nb.mp4 2\n", r":2: label 2, but no training video has label 0"),
+        ("a.mp4 0\nb.mp4 999999999999\n", r":2: label 999999999999, but no .* label 1;"),
         ("a.mp4 0\n", "two names or more"),
     ],
 )
@@ -94,7 +99,39 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, text: str, words: st
 def test_a_video_in_two_lists_is_an_error(tmp_path: Path) -> None:
     train = write(tmp_path, "a.mp4 0\nb.mp4 1\n")
     val = write(tmp_path, "b.mp4 1\n", "val.txt")
-    with pytest.raises(UserError, match=r"val\.txt:1: b\.mp4 already stands"):
+    with pytest.raises(UserError, match=r"val\.txt:1: b\.mp4 already stands at .*train\.txt:2"):
         Annotations(train, val)
     with pytest.raises(UserError, match=r"data\.val=.*no such file"):
         Annotations(train, str(tmp_path / "none.txt"))
+
+
+def test_missing_videos_and_picture_folders_are_counted(tmp_path: Path) -> None:
+    train = write(tmp_path, "a.mp4 0\n100% b.mp4 1\n")
+    val = write(tmp_path, "c.mp4 1\n", "val.txt")
+    assert len(Annotations(train, val).records("train")) == 2
+    (tmp_path / "100% b.mp4").unlink()
+    with pytest.raises(UserError, match=r"1 of 2 training .*first missing: 100% b\.mp4"):
+        Annotations(train, val).records("train")
+    (tmp_path / "frames.txt").write_text("one 6 0\ntwo 6 1\n")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "frames_val.txt").write_text("three 6 1\n")
+    lists = (str(tmp_path / name) for name in ("frames.txt", "frames_val.txt"))
+    frames = Annotations(*lists, kind="rawframes")
+    with pytest.raises(UserError, match=r"1 of 2 training .*first missing: two"):
+        frames.records("train")
+
+
+def test_folders_and_unknown_kinds_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is a folder, not a list; .*data=folder data\.root="):
+        Annotations(str(tmp_path))
+    with pytest.raises(UserError, match=r"data\.kind=rawframe is not known.*mean 'rawframes'"):
+        Annotations(write(tmp_path, "a.mp4 0\n"), kind="rawframe")  # type: ignore[arg-type]
+
+
+def test_named_classes_without_training_videos_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train, val = write(tmp_path, "a.mp4 0\nb.mp4 1\n"), write(tmp_path, "c.mp4 1\n", "val.txt")
+    with caplog.at_level(logging.WARNING, "stfw"):
+        Annotations(train, val, classes=["run", "jump", "swim"])
+    assert "1 of the 3 data.classes have no training video (first: 'swim')" in caplog.text

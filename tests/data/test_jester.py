@@ -38,3 +38,10 @@ def test_mistakes_and_missing_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / "jester-v1-labels.csv").unlink()
     with pytest.raises(UserError, match=r"labels\.csv is not in.*data\.annotations="):
         Jester(str(tmp_path))
+
+
+def test_a_video_in_two_lists_is_an_error(tmp_path: Path) -> None:
+    Jester.write_toy(tmp_path)
+    (tmp_path / "jester-v1-validation.csv").write_text("3;Swiping Left\n1;Swiping Left\n")
+    with pytest.raises(UserError, match=r"validation\.csv:2: 1 already stands at .*train\.csv:1"):
+        Jester(str(tmp_path))

@@ -44,7 +44,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     rows = json.loads((tmp_path / "train.json").read_text())
     rows[1]["template"] = "Liftin [something]"
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    with pytest.raises(UserError, match=r"train\.json:2: template 'Liftin.*mean 'Lifting some"):
+    with pytest.raises(
+        UserError, match=r"train\.json, entry 2: template 'Liftin.*mean 'Lifting some"
+    ):
         SomethingV2(str(tmp_path))
     (tmp_path / "train.json").write_text("[")
     with pytest.raises(UserError, match=r"train\.json is no json"):
@@ -60,3 +62,21 @@ def test_missing_videos_are_counted(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="1 of 2 training videos"):
         SomethingV2(str(tmp_path)).records("train")
     assert len(SomethingV2(str(tmp_path), allow_missing=True).records("train")) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("labels.json", '{"a": "x", "b": "1"}', "labels.json: the numbers are not 0, 1, 2"),
+        ("labels.json", '{"a": "0", "b": "2"}', "labels.json: the numbers are not 0, 1, 2"),
+        ("train.json", '["100"]', r"train\.json, entry 1: there are no id and template"),
+        ("train.json", '[{"id": "100"}]', r"train\.json, entry 1: there are no id and template"),
+        ("test-answers.csv", "103\n", r"test-answers\.csv:1: template '' is not in"),
+        ("test-answers.csv", "100;Lifting something\n", r"csv:1: 100 .*train\.json, entry 1; drop"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, file: str, text: str, words: str) -> None:
+    SomethingV2.write_toy(tmp_path)
+    (tmp_path / file).write_text(text)
+    with pytest.raises(UserError, match=words):
+        SomethingV2(str(tmp_path))

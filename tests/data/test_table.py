@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -215,3 +216,20 @@ def test_parquet_tables_have_types_and_mistakes(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_text("no")
     with pytest.raises(UserError, match="cannot be read as parquet"):
         Table(path)
+
+
+def test_mistakes_in_several_labels_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"t\.csv:3: label 'run\|\|jump' has an empty class"):
+        Table(write(tmp_path, rows("run", "run||jump")), multi_label=True)
+    lines = [{"path": "0.mp4", "label": ["run"]}, {"path": "1.mp4", "label": ["a|b", "run"]}]
+    path = write(tmp_path, "\n".join(map(json.dumps, lines)), "t.jsonl")
+    with pytest.raises(UserError, match=r"t\.jsonl:2: label=.* has a \| in a name"):
+        Table(path, multi_label=True)
+
+
+def test_parquet_without_pyarrow_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # an import of it now fails
+    with pytest.raises(UserError, match=r'pip install "stfw\[parquet\]"'):
+        Table(write(tmp_path, "", "t.parquet"))

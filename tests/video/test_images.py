@@ -9,6 +9,8 @@ import pytest
 
 from stfw.data.toy_render import write_pictures
 from stfw.types import VideoError
+from stfw.video.decode import decode
+from stfw.video.images import scan_images
 from stfw.video.probe import probe
 
 
@@ -39,3 +41,20 @@ def test_a_real_file_with_such_a_name_is_a_file(tmp_path: Path) -> None:
     path.write_text("no video")
     with pytest.raises(VideoError, match="not a video"):
         probe(str(path))
+
+
+@pytest.mark.parametrize("first", [0, 1, 99998])
+def test_frames_are_counted_from_the_first_number(tmp_path: Path, first: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (4, 8, 10, 3)).astype(np.uint8)
+    folder = tmp_path / "100% of %s, %05d"  # only the file's own name is a pattern
+    write_pictures(folder, "img_%05d.png", frames, first=first)
+    (folder / "img_7.png").write_text("not named by five digits")
+    index = probe(str(folder / "img_%05d.png"))
+    assert index.info.num_frames == 4
+    assert np.array_equal(decode(index, np.array([3, 0])), frames[[3, 0]])
+
+
+def test_the_rate_is_30_unless_told(tmp_path: Path) -> None:
+    write_pictures(tmp_path, "%03d.png", np.zeros((6, 8, 8, 3), np.uint8))
+    assert scan_images(str(tmp_path / "%03d.png")).info.duration_sec == pytest.approx(0.2)
+    assert scan_images(str(tmp_path / "%03d.png"), fps=12).info.duration_sec == pytest.approx(0.5)
