@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
@@ -123,7 +124,8 @@ def assemble_network(cfg: DictConfig, make: Make, num_classes: int) -> Any:
     for name, stream in cfg.streams.items():
         channels = make(stream.source).channels
         if stream.stack:
-            channels *= stream.num_frames or cfg.clip.num_frames
+            num_frames = stream.num_frames or cfg.clip.num_frames
+            channels = make.join(operator.mul, channels, num_frames)
             stacked.append(str(name))
         encoder = make(stream.encoder or cfg[stream.slot], in_channels=channels)
         aggregator = make(stream.aggregator or cfg.aggregator, in_features=encoder.num_features)

@@ -197,7 +197,7 @@ def test_what_stands_out_is_said(make_run: MakeRun) -> None:
         timings={"wait_sec": 40.0, "fit_sec": 50.0},
     )
     (path / "metrics.csv").write_text("epoch,val/loss\n0,2\n1,1\n2,1.5\n3,nan\n")
-    (path / "bad_samples.jsonl").write_text("{}\n{}\n")
+    (path / "bad_samples.jsonl").write_text('{"path": "a"}\n{"path": "b"}\n{"path": "a"}\n')
     page = text(write_report(path).read_text())
     for words in (
         "The run was interrupted: stopped by hand.",
