@@ -114,7 +114,9 @@ def test_the_extensions_of_the_guide_train(
     stfw: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (ROOT / "docs" / "extend.md").read_text()
-    files = re.findall(r"^`([\w/]+\.(?:py|yaml))`.*?```(?:python|yaml)\n(.*?)```", text, re.M | re.S)
+    files = re.findall(
+        r"^`([\w/]+\.(?:py|yaml))`.*?```(?:python|yaml)\n(.*?)```", text, re.M | re.S
+    )
     assert len(files) >= 8
     for name, content in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +132,13 @@ def test_the_extensions_of_the_guide_train(
     for words in shown:
         own = [w for w in TINY if not w.startswith("trainer")]
         if any(word.startswith("data=") for word in words):
-            toys = ("data.num_train", "data.num_val", "data.num_test", "data.num_frames", "data.size")
+            toys = (
+                "data.num_train",
+                "data.num_val",
+                "data.num_test",
+                "data.num_frames",
+                "data.size",
+            )
             own = [w for w in own if not w.startswith(toys)]
         status, told, error = stfw(*words, *own)
         assert status == 0, (words, error)

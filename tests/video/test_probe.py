@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -135,3 +137,28 @@ def test_a_video_error_survives_a_worker() -> None:
         "decode",
         "a.mp4: frame 3 does not decode",
     )
+
+
+def test_a_rate_that_varies_is_known_by_its_times(tmp_path: Path, cache: Path) -> None:
+    times_ms = [0, 40, 80, 200, 240, 400, 440, 1000]
+    path = tmp_path / "varying.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"bf": "0"})
+        video.width = video.height = 32
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for time_ms in times_ms:
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    for _ in range(2):  # as scanned, and as read back from the cache
+        times_F = probe(str(path)).info.times_F
+        assert times_F is not None
+        assert times_F * 1000 == pytest.approx(times_ms, abs=1)
+        sys.modules["stfw.video.probe"]._KNOWN.clear()
+
+
+def test_a_constant_rate_needs_no_times(tmp_path: Path, cache: Path) -> None:
+    write_video(tmp_path / "a.mp4", np.zeros((20, 16, 16, 3), np.uint8), fps=29.97)
+    assert probe(str(tmp_path / "a.mp4")).info.times_F is None
