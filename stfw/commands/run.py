@@ -76,6 +76,8 @@ def train(composed: Composed) -> str:
             metrics |= scores(setup.trainer, "test/")
     except BaseException as error:
         close(run, error)
+        if isinstance(error, SystemExit) and setup.trainer.interrupted:
+            raise KeyboardInterrupt from error  # Lightning leaves with status 1, saying nothing
         raise
     finally:
         finish_loggers(setup.trainer)

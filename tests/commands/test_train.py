@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -252,3 +253,28 @@ def test_several_runs_in_one_command(
     status, _, told = stfw("train", "-m", *TINY, "trainer=ddp", "seed=1,2")
     assert status == 2
     assert "one by one" in told
+
+
+def test_ctrl_c_is_told_and_the_run_goes_on_later(stfw: Call, tmp_path: Path) -> None:
+    words = ["train", *TINY, "trainer.max_epochs=40", f"output_dir={tmp_path / 'run'}"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "stfw", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if line.startswith("epoch 3/40"):  # the second epoch's checkpoint stands
+                process.send_signal(signal.SIGINT)
+                break
+        process.stdout.read()
+        assert process.wait() == 130
+        assert process.stderr.read().strip().splitlines()[-1] == "stopped"
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (run["status"], run["reason"]) == ("interrupted", "stopped by a signal")
+    status, told, error = stfw("train", *TINY, "trainer.max_epochs=5", f"resume={tmp_path / 'run'}")
+    assert status == 0, error
+    assert "epoch 1/5" not in told
