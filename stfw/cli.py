@@ -12,7 +12,7 @@ COMMANDS = {
     "train": "train, validate, test and report one run (-m: several)",
     "test": "test a run's checkpoint: run=<folder> [views=10x3]",
     "predict": "label files or folders: <run> <files or folders>",
-    "data": "extract optical flow, pack shards, verify: flow | pack | verify",
+    "data": "scan, prepare, split, browse, pack, verify data; extract flow",
     "config": "print the composed run without starting it; check=true checks it",
     "doctor": "say what this machine and installation can do",
     "completion": "print shell completion: bash or zsh",

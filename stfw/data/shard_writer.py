@@ -6,14 +6,18 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from stfw.data.shards import COLUMNS, INDEX, SPLITS, VERSION
+from stfw.data.shard_index import COLUMNS, INDEX, SPLITS, VERSION
 from stfw.types import Record, Split, UserError
+from stfw.video.images import is_pattern
+
+_PART = re.compile(r"(index\.json|(train|val|test)-\d{5,}\.(tar|json))\.part")
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,28 @@ def write_shards(
         The index.
 
     Raises:
-        UserError: a record that cannot be packed.
+        UserError: a record that cannot be packed, or a folder with shards of another packing.
+        OSError: the disk is full, or the folder may not be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     by_split = {split: reader.records(split) for split in SPLITS}
     plans = list(plan_shards(by_split, reader.classes, folder, max_bytes))
-    for part in folder.glob("*.part"):
-        part.unlink()
-    for _ in run(write_shard, [plan for plan in plans if not stands(plan)]):
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder, plans)
+    todo = [plan for plan in plans if not stands(plan)]
+    if todo:  # an index of an earlier packing would lead into shards that change
+        (folder / INDEX).unlink(missing_ok=True)
+    for _ in run(write_shard, todo):
         pass
     manifests = [json.loads(plan.manifest.read_text()) for plan in plans]
-    samples: dict[str, list[list[Any]]] = {split: [] for split in SPLITS}
+    samples: dict[str, dict[str, list[Any]]] = {
+        split: {column: [] for column in COLUMNS} for split in SPLITS
+    }
     for number, (plan, manifest) in enumerate(zip(plans, manifests, strict=True)):
+        columns = samples[plan.split]
         for record, (offset, size) in zip(plan.records, manifest["spans"], strict=True):
-            values = {**asdict(record), "shard": number, "offset": offset, "size": size}
-            samples[plan.split].append([values[column] for column in COLUMNS])
+            where = {"shard": number, "offset": offset, "size": size}
+            for name, values in columns.items():
+                values.append(where[name] if name in where else getattr(record, name))
     index = {
         "version": VERSION,
         "classes": list(reader.classes),
@@ -83,10 +94,9 @@ def write_shards(
             {"name": Path(plan.path).name, "size": m["size"], "sha256": m["sha256"]}
             for plan, m in zip(plans, manifests, strict=True)
         ],
-        "columns": list(COLUMNS),
         "samples": samples,
     }
-    _write_whole(folder / INDEX, json.dumps(index, ensure_ascii=False).encode())
+    _write_whole(folder / INDEX, json.dumps(index).encode())
     return index
 
 
@@ -115,31 +125,35 @@ def write_shard(plan: ShardPlan) -> None:
     number (several: joined by ``,``), and ``<key>.json``, what else is known of it.
     """
     part = Path(plan.path + ".part")
+    fingerprint = _fingerprint(plan)  # of the files before they are read: a change is met again
     spans = []
     try:
         with part.open("wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            # PAX differs from USTAR only where a file is too large for that
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 for nth, record in enumerate(plan.records):
-                    content = Path(record.path).read_bytes()
                     key = f"{plan.split}_{plan.first + nth:08d}"
-                    suffix = Path(record.path).suffix.lower() or ".mp4"
-                    _add(tar, key + suffix, content)
-                    spans.append((tar.offset - _blocks(len(content)), len(content)))
-                    labels = ",".join(map(str, record.labels))
-                    _add(tar, f"{key}.cls", labels.encode())
-                    _add(tar, f"{key}.json", _described(record, plan.classes))
+                    with open(record.path, "rb") as video:
+                        size = os.fstat(video.fileno()).st_size
+                        _add(tar, key + _suffix(record), size, video)
+                    spans.append((tar.offset - _blocks(size), size))
+                    labels = ",".join(map(str, record.labels)).encode()
+                    _add(tar, f"{key}.cls", len(labels), io.BytesIO(labels))
+                    told = _described(record, plan.classes)
+                    _add(tar, f"{key}.json", len(told), io.BytesIO(told))
             file.flush()
             os.fsync(file.fileno())
-        content_hash = _sha256(part)
-        size = part.stat().st_size
+        manifest = {
+            "samples": fingerprint,
+            "size": part.stat().st_size,
+            "sha256": _sha256(part),
+            "spans": spans,
+        }
+        plan.manifest.unlink(missing_ok=True)  # of what stood here before
         os.replace(part, plan.path)
-    except OSError as error:
+    except OSError:
         part.unlink(missing_ok=True)
-        where = error.filename or plan.path
-        raise UserError(
-            f"{where}: {error.strerror}; {Path(plan.path).name} is not written"
-        ) from error
-    manifest = {"samples": _fingerprint(plan), "size": size, "sha256": content_hash, "spans": spans}
+        raise
     _write_whole(plan.manifest, json.dumps(manifest).encode())
 
 
@@ -151,6 +165,26 @@ def stands(plan: ShardPlan) -> bool:
     except (OSError, ValueError):
         return False
     return bool(manifest.get("samples") == _fingerprint(plan) and manifest.get("size") == size)
+
+
+def _clear(folder: Path, plans: Sequence[ShardPlan]) -> None:
+    """Removes what an interrupted packing left half-written.
+
+    Raises:
+        UserError: the folder holds shards that would be none of this packing's; tools that take
+            all tar files of a folder would read their videos as well.
+    """
+    expected = {Path(plan.path).name for plan in plans}
+    others = [path.name for path in sorted(folder.glob("*.tar")) if path.name not in expected]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise UserError(
+            f"{folder} holds {others[0]}{more}, of another packing; remove what is there, or "
+            "choose another folder"
+        )
+    for path in folder.iterdir():
+        if _PART.fullmatch(path.name):
+            path.unlink()
 
 
 def _plan(
@@ -166,7 +200,7 @@ def _plan(
 
 
 def _size(record: Record) -> int:
-    if "%" in os.path.basename(record.path) and not os.path.isfile(record.path):
+    if is_pattern(record.path) and not os.path.isfile(record.path):
         raise UserError(
             f"{record.path}: folders of pictures are not packed; make videos of them first"
         )
@@ -178,10 +212,14 @@ def _size(record: Record) -> int:
         raise UserError(f"{record.path}: {error.strerror}; see stfw data scan") from error
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+def _suffix(record: Record) -> str:
+    return Path(record.path).suffix.lower() or ".mp4"
+
+
+def _add(tar: tarfile.TarFile, name: str, size: int, content: BinaryIO) -> None:
     member = tarfile.TarInfo(name)  # time, owner and mode are the same for everyone
-    member.size = len(content)
-    tar.addfile(member, io.BytesIO(content))
+    member.size = size
+    tar.addfile(member, content)
 
 
 def _blocks(size: int) -> int:
@@ -197,16 +235,16 @@ def _described(record: Record, classes: Sequence[str]) -> bytes:
         "end_sec": record.end_sec,
         "group": record.group,
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    return json.dumps(told).encode()  # names that are no UTF-8 travel as escapes
 
 
 def _fingerprint(plan: ShardPlan) -> str:
-    """Of what goes into a shard: names, labels, sizes and times of the files."""
+    """Of what goes into a shard: keys, names, labels, sizes and times of the files."""
     told = [
-        [r.video_id, r.labels, r.start_sec, r.end_sec, r.group, *_state(r.path)]
+        [r.video_id, r.labels, r.start_sec, r.end_sec, r.group, _suffix(r), *_state(r.path)]
         for r in plan.records
     ]
-    return hashlib.sha256(json.dumps([told, plan.classes]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([plan.first, told, plan.classes]).encode()).hexdigest()
 
 
 def _state(path: str) -> tuple[int, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import math
 import os
 from typing import Any, NamedTuple
@@ -13,8 +12,7 @@ import av
 import numpy as np
 
 from stfw.types import VideoError
-from stfw.video.blob import read_blob
-from stfw.video.container import MAX_PIXELS, say
+from stfw.video.container import MAX_PIXELS, media_source, say
 
 # Decoders of sound need some packets before the first one to give what they would from the start
 # (AAC one, MP3's bit reservoir up to nine frames); half a second is more than all of them.
@@ -191,10 +189,9 @@ def _resample(sound_L: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
 
 
 def _open(path: str, span: tuple[int, int] | None) -> Any:
-    # `file:` and the list keep a crafted file or name from reaching the network
-    source = io.BytesIO(read_blob(path, span)) if span else "file:" + os.path.abspath(path)
+    source, protocols = media_source(path, span)
     try:  # as in ``open_video``, which asks for pictures
-        options = {"protocol_whitelist": "file", "max_pixels": str(MAX_PIXELS)}
+        options = {"protocol_whitelist": protocols, "max_pixels": str(MAX_PIXELS)}
         return av.open(source, options=options)
     except (av.FFmpegError, OSError, ValueError) as error:
         if not span and not os.path.exists(path):

@@ -25,10 +25,9 @@ def open_video(path: str, span: Span | None = None) -> tuple[Any, Any]:
         VideoError: ``missing``, ``open``, ``no_video`` or ``too_large``.
     """
     limits = {"max_pixels": str(MAX_PIXELS)}  # also holds back the decoder that guesses the format
-    # `file:` and the list keep a crafted file or name from reaching the network
-    source = io.BytesIO(read_blob(path, span)) if span else "file:" + os.path.abspath(path)
+    source, protocols = media_source(path, span)
     try:
-        container = av.open(source, options={"protocol_whitelist": "file", **limits})
+        container = av.open(source, options={"protocol_whitelist": protocols, **limits})
     except (av.FFmpegError, ValueError) as error:
         if not span and not os.path.isfile(path):
             reason = "is not a file" if os.path.exists(path) else "there is no such file"
@@ -43,6 +42,18 @@ def open_video(path: str, span: Span | None = None) -> tuple[Any, Any]:
         container.close()
         raise
     return container, stream
+
+
+def media_source(path: str, span: Span | None) -> tuple[Any, str]:
+    """What ``av.open`` takes for a video, and the protocols that its content may use.
+
+    Raises:
+        VideoError: the bytes of a span cannot be read.
+    """
+    if span is not None:
+        return io.BytesIO(read_blob(path, span)), "none"  # a playlist in a shard opens no file
+    # `file:` and the list keep a crafted file or name from reaching the network
+    return "file:" + os.path.abspath(path), "file"
 
 
 def _first_video(path: str, container: Any) -> Any:

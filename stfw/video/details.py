@@ -1,4 +1,4 @@
-"""What a scan tells of a file beyond its index: container, codecs, and whether all of it decodes."""
+"""What a scan tells of a file beyond its index: container, codecs, whether all of it decodes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def details(path: str, span: tuple[int, int] | None = None) -> dict[str, Any]:
         VideoError: it cannot be opened as a video.
     """
     if is_pattern(path) and not os.path.lexists(path):
-        return dict(container="pictures", codec="pictures", pixel_format="", audio_codec=None)
+        names = ("container", "codec", "pixel_format", "audio_codec")
+        return dict(zip(names, ("pictures", "pictures", "", None), strict=True))
     container, stream = open_video(path, span)
     with container:
         sounds = [s.codec_context for s in container.streams.audio]

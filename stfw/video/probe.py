@@ -36,7 +36,7 @@ def probe(path: str, span: Span | None = None) -> VideoIndex:
     Raises:
         VideoError: missing, not a video, nothing in it decodes, or larger than ``MAX_PIXELS``.
     """
-    pictures = is_pattern(path) and not os.path.lexists(path)
+    pictures = span is None and is_pattern(path) and not os.path.lexists(path)
     key = f"{_VERSION}\0{_identity(path, span, pictures)}\0{span}"
     known = _KNOWN.get(key)
     if known is not None:

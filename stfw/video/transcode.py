@@ -7,6 +7,9 @@ sound stay where they were.
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,18 +18,18 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from stfw.types import VideoError
 from stfw.video.container import open_video, say
 from stfw.video.images import decode_images
 from stfw.video.scan import VideoIndex
+from stfw.video.sound_track import SoundTrack
 
 PRESET = "veryfast"  # of x264; slower ones save some space, and decode no faster
-_COPIED_AUDIO = {"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"}  # what mp4 holds
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _FINE = 100  # time stamps per frame, where the rate is constant: sound may begin between two
-_Timed = tuple[int, Any]  # a time stamp and a frame
+_Stamped = tuple[int, Any]  # a time stamp and a frame
 
 
 def transcode(
@@ -56,46 +59,69 @@ def transcode(
     Raises:
         VideoError: a frame is damaged or does not come; the sound cannot be read.
     """
+    path = index.info.path
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as out:
-            num_frames = _write(index, out, size, gop, crf, fps)
+        with SoundTrack(index) as sound:
+            # in this unit mp4 keeps the times at which pictures and sound begin
+            common = math.lcm(_unit(index, fps).denominator, sound.sample_rate)
+            timescale = common if common < 2**31 else 90000
+            # the table of frames goes to the front, where a reader from afar begins
+            options = {"movflags": "+faststart", "movie_timescale": str(timescale)}
+            with av.open(str(part), "w", format="mp4", options=options) as out:
+                num_frames = _write(index, out, sound, size, gop, crf, fps)
         os.replace(part, target)
     except av.FFmpegError as error:
-        raise VideoError(index.info.path, "decode", f"cannot be transcoded ({say(error)})") from error
+        raise VideoError(path, "decode", f"cannot be transcoded ({say(error)})") from error
     finally:
         part.unlink(missing_ok=True)
     return num_frames
 
 
+def _unit(index: VideoIndex, fps: float | None) -> Fraction:
+    """Seconds per time stamp of the result."""
+    if fps is None and index.mode == "pts":
+        return Fraction(index.time_base).limit_denominator(10_000_000)
+    return 1 / (_rate(fps or index.info.fps) * _FINE)
+
+
+def _rate(fps: float) -> Fraction:
+    return Fraction(fps).limit_denominator(1001)  # 30000/1001 and its like stay exact
+
+
 def _write(
-    index: VideoIndex, out: Any, size: tuple[int, int], gop: int, crf: int, fps: float | None
+    index: VideoIndex,
+    out: Any,
+    sound: SoundTrack,
+    size: tuple[int, int],
+    gop: int,
+    crf: int,
+    fps: float | None,
 ) -> int:
-    unit, frames = _timed(index) if index.mode == "pts" else _counted(index)
+    unit, rate = _unit(index, fps), _rate(fps or index.info.fps)
+    frames = _timed(index) if index.mode == "pts" else _counted(index)
     if fps is not None:
-        unit, frames = _at_rate(frames, unit, Fraction(fps).limit_denominator(1001))
+        frames = _at_rate(frames, _unit(index, None), rate)
     upright = _Upright(index.rotation, size)
-    video, count, last = None, 0, 0
-    sound = _Sound(index, out)
-    for stamp, frame in frames:
-        shown = upright(frame)
-        if video is None:
-            video = _video_stream(out, shown, Fraction(fps or index.info.fps), unit, gop, crf)
-            sound.begin()  # tracks must be known before the first packet
-        shown.pts, shown.time_base, last = stamp, unit, stamp
-        out.mux(video.encode(shown))
-        sound.until(float(stamp * unit))
-        count += 1
-    if video is None:
+    shown = ((stamp, upright(frame)) for stamp, frame in frames)
+    first = next(shown, None)
+    if first is None:
         raise VideoError(index.info.path, "decode", "no frame decodes")
-    out.mux(video.encode(None))
-    sound.until(None)
-    return count
+    video = _add_video(out, first[1], rate, unit, gop, crf)
+    pictures = _encoded(video, itertools.chain([first], shown), unit)
+    sound.add_to(out)
+    num_frames = 0
+    for packet in heapq.merge(pictures, sound.packets(), key=_second):
+        num_frames += packet.stream is video
+        out.mux(packet)
+    return num_frames
 
 
-def _video_stream(
-    out: Any, first: Any, rate: Fraction, unit: Fraction, gop: int, crf: int
-) -> Any:
+def _second(packet: Any) -> float:
+    return float((packet.pts if packet.dts is None else packet.dts) * packet.time_base)
+
+
+def _add_video(out: Any, first: Any, rate: Fraction, unit: Fraction, gop: int, crf: int) -> Any:
     options = {
         "preset": PRESET,
         "tune": "fastdecode",
@@ -103,21 +129,30 @@ def _video_stream(
         "bf": "0",
         "g": str(gop),
         "keyint_min": str(gop),
-        "sc_threshold": "0",  # cuts do not move the key frames
-        "threads": "1",  # several files at once; and the same bytes on every machine
+        "sc_threshold": "0",  # key frames at equal distances, whatever the pictures show
+        "threads": "1",  # files are many; and the same bytes on every machine
     }
-    video = out.add_stream("libx264", rate=rate.limit_denominator(1001), options=options)
+    video = out.add_stream("libx264", rate=rate, options=options)
     video.height, video.width, video.pix_fmt = first.height, first.width, "yuv420p"
+    video.time_base = unit
     encoder = video.codec_context
-    encoder.time_base = video.time_base = unit
+    encoder.time_base = unit
     # what these say decides which colours a decoder makes of the same numbers
     encoder.color_range, encoder.colorspace = first.color_range, first.colorspace
     encoder.color_trc, encoder.color_primaries = first.color_trc, first.color_primaries
     return video
 
 
+def _encoded(video: Any, frames: Iterator[_Stamped], unit: Fraction) -> Iterator[Any]:
+    for stamp, frame in frames:
+        frame.pts, frame.time_base = stamp, unit
+        frame.pict_type = PictureType.NONE  # else the source's key frames stay key frames
+        yield from video.encode(frame)
+    yield from video.encode(None)
+
+
 class _Upright:
-    """Resizes frames and turns them upright."""
+    """Resizes frames, makes them yuv420p and turns them upright."""
 
     def __init__(self, rotation: int, size: tuple[int, int]) -> None:
         self.rotation = rotation
@@ -146,110 +181,68 @@ class _Upright:
 
 
 def _turned(planes: np.ndarray, rotation: int) -> np.ndarray:
-    """Quarter turns, counterclockwise, of the three planes of yuv420p: uint8 H * 3 / 2, W."""
+    """Quarter turns, counterclockwise, of the planes of yuv420p: uint8 H * 3 / 2, W."""
     height, width = planes.shape[0] * 2 // 3, planes.shape[1]
     luma = np.rot90(planes[:height], rotation)
-    chroma = planes[height:].reshape(2, height // 2, width // 2)
-    chroma = np.rot90(chroma, rotation, axes=(1, 2))
-    return np.concatenate([luma, chroma.reshape(-1, luma.shape[1])])
+    chroma_2HW = planes[height:].reshape(2, height // 2, width // 2)
+    chroma_2HW = np.rot90(chroma_2HW, rotation, axes=(1, 2))
+    return np.concatenate([luma, chroma_2HW.reshape(-1, luma.shape[1])])
 
 
-def _timed(index: VideoIndex) -> tuple[Fraction, Iterator[_Timed]]:
-    """Frames with the time stamps of the file, and the unit of these."""
-    unit = Fraction(index.time_base).limit_denominator(10_000_000)
-
-    def frames() -> Iterator[_Timed]:
-        due = iter(index.pts_F.tolist())
-        for number, frame in enumerate(_decoded(index)):
-            if frame.pts != next(due, None):
-                raise VideoError(index.info.path, "decode", f"frame {number} does not come")
-            yield frame.pts, frame
-
-    return unit, frames()
+def _timed(index: VideoIndex) -> Iterator[_Stamped]:
+    """Frames with the time stamps of the file."""
+    for due, (number, frame) in zip(index.pts_F.tolist(), _decoded(index), strict=True):
+        if frame.pts != due:
+            raise VideoError(index.info.path, "decode", f"frame {number} does not come")
+        yield due, frame
 
 
-def _counted(index: VideoIndex) -> tuple[Fraction, Iterator[_Timed]]:
+def _counted(index: VideoIndex) -> Iterator[_Stamped]:
     """Frames at a constant rate, from the time on at which the file shows the first."""
-    rate = Fraction(index.info.fps).limit_denominator(1001)
-    unit = 1 / (rate * _FINE)
-
-    def frames() -> Iterator[_Timed]:
-        first = 0
-        for number, frame in enumerate(_decoded(index)):
-            if number == 0 and frame.time is not None:
-                first = round(frame.time / unit)
-            yield first + number * _FINE, frame
-
-    return unit, frames()
+    unit, first = _unit(index, None), 0
+    for number, frame in _decoded(index):
+        if number == 0 and frame.time is not None:
+            first = round(Fraction(frame.time) / unit)
+        yield first + number * _FINE, frame
 
 
-def _at_rate(
-    frames: Iterator[_Timed], unit: Fraction, rate: Fraction
-) -> tuple[Fraction, Iterator[_Timed]]:
-    """The frame that is nearest to each moment of a constant rate."""
-    fine = 1 / (rate * _FINE)
-
-    def chosen() -> Iterator[_Timed]:
-        first: int | None = None
-        number, before = 0, None
-        for stamp, frame in frames:
-            first = stamp if first is None else first
-            offset = round(first * unit / fine)
-            # moments nearer to the frame before belong to it
-            while before is not None and (
-                number / rate < (Fraction(before[0] + stamp, 2) - first) * unit
-            ):
-                yield offset + number * _FINE, before[1]
-                number += 1
-            before = (stamp, frame)
-        if before is not None and first is not None:
-            while number == 0 or number / rate <= (before[0] - first) * unit:
-                yield round(first * unit / fine) + number * _FINE, before[1]
-                number += 1
-
-    return fine, chosen()
+def _at_rate(frames: Iterator[_Stamped], unit: Fraction, rate: Fraction) -> Iterator[_Stamped]:
+    """The frame nearest to each moment of a constant rate, stamped ``_FINE`` to a frame."""
+    number, first = 0, None
+    second = Fraction(0)
+    before: Any = None
+    for stamp, frame in frames:
+        if first is None:
+            first = stamp * unit
+        now = stamp * unit - first
+        while before is not None and number / rate < (second + now) / 2:
+            yield round(first * rate * _FINE) + number * _FINE, before
+            number += 1
+        second, before = now, frame
+    while first is not None and number / rate <= second + 1 / (2 * rate):
+        yield round(first * rate * _FINE) + number * _FINE, before
+        number += 1
 
 
-def _decoded(index: VideoIndex) -> Iterator[Any]:
-    """All frames of the index in order, as the decoder gives them."""
+def _decoded(index: VideoIndex) -> Iterator[tuple[int, Any]]:
+    """All frames of the index in order, with their numbers, as the decoder gives them."""
     path, num_frames = index.info.path, index.info.num_frames
     if index.mode == "images":
         for number in range(num_frames):
-            picture = decode_images(index, np.array([number]), None)[0]
-            yield av.VideoFrame.from_ndarray(picture, "rgb24")
+            picture_HWC = decode_images(index, np.array([number]), None)[0]
+            yield number, av.VideoFrame.from_ndarray(picture_HWC, "rgb24")
         return
     container, stream = open_video(path, index.span)
     number = 0
     with container:
         try:
-            for frame in container.decode(stream):
-                if number == num_frames:  # the index ends where damage begins
-                    return
+            for frame in itertools.islice(container.decode(stream), num_frames):
                 if frame.is_corrupt:
                     raise VideoError(path, "decode", f"frame {number} is damaged")
-                yield frame
+                yield number, frame
                 number += 1
         except av.FFmpegError as error:
-            reason = f"frame {number} does not decode ({say(error)})"
+            reason = f"frame {number} or one soon after it does not decode ({say(error)})"
             raise VideoError(path, "decode", reason) from error
     if number < num_frames:
         raise VideoError(path, "decode", f"{number} of {num_frames} frames decode")
-
-
-class _Sound:
-    """The audio track, brought along as the pictures go; where there is none it does nothing."""
-
-    def __init__(self, index: VideoIndex, out: Any) -> None:
-        self.index, self.out = index, out
-        self.packets: Iterator[Any] = iter(())
-        self.held: list[Any] = []
-        self.codec: Any = None
-
-    def begin(self) -> None:
-        """Adds the track."""
-        if not self.index.info.has_audio:
-            return
-        self.container, _ = open_video(self.index.info.path, self.index.span)
-        source = self.container.streams.audio[0]
-        self.packets = self.container.demux(source)
-        self.track = None

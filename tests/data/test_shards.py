@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import re
+import shutil
 import tarfile
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
 from stfw.data.folder import Folder
 from stfw.data.shard_writer import plan_shards, write_shards
 from stfw.data.shards import Shards
 from stfw.types import Record, UserError, VideoError
+from stfw.video.blob import read_blob
 from stfw.video.decode import decode
 from stfw.video.probe import probe
+from tests.range_server import Server, serving
 
 SPLITS = ("train", "val", "test")
 
@@ -31,6 +31,16 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, Path]:
     reader = Folder(str(root / "videos"), val_fraction=0.25, test_fraction=0.25)
     write_shards(reader, root / "shards", max_bytes=3000)
     return reader, root / "shards"
+
+
+class Given:
+    """A reader of some training records."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self.classes, self.train = ["x", "y", "z"], records
+
+    def records(self, split: str) -> list[Record]:
+        return self.train if split == "train" else []
 
 
 def all_frames(record: Record) -> np.ndarray:
@@ -81,11 +91,43 @@ def test_packing_again_gives_the_same_bytes_and_keeps_what_stands(
     first, *others = sorted(tmp_path.glob("*.tar"))
     kept = {path: path.stat().st_mtime_ns for path in others}
     first.write_bytes(first.read_bytes()[:-512])  # cut short
-    (tmp_path / "train-00009.tar.part").write_bytes(b"half")
     write_shards(reader, tmp_path, max_bytes=3000)
     assert first.read_bytes() == (folder / first.name).read_bytes()
     assert {path: path.stat().st_mtime_ns for path in others} == kept
-    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_shard_of_other_keys_is_not_kept(packed: tuple[Folder, Path], tmp_path: Path) -> None:
+    """The second shard's video is the same, its number is not."""
+    Folder.write_toy(tmp_path / "videos")
+    paths = [str(p) for p in sorted((tmp_path / "videos").rglob("*.mp4"))]
+    a, b, c = (Record(name, path, 0) for name, path in zip("abc", paths, strict=False))
+    small = Path(paths[0]).stat().st_size  # all are about as large: a shard holds one or two
+    write_shards(Given([a, b, c]), tmp_path / "out", max_bytes=2 * small + 500)
+    assert len(list((tmp_path / "out").glob("*.tar"))) == 2
+    write_shards(Given([a, c]), tmp_path / "fresh", max_bytes=1)
+    write_shards(Given([a, c]), tmp_path / "out", max_bytes=1)
+    for name in ("train-00000.tar", "train-00001.tar", "index.json"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+
+
+def test_shards_of_another_packing_are_not_mixed_in(
+    packed: tuple[Folder, Path], tmp_path: Path
+) -> None:
+    reader, _ = packed
+    write_shards(reader, tmp_path, max_bytes=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UserError, match=r"holds train-00001\.tar, of another packing"):
+        write_shards(reader, tmp_path, max_bytes=10**6)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_only_its_own_unfinished_files_are_removed(
+    packed: tuple[Folder, Path], tmp_path: Path
+) -> None:
+    for name in ("train-00009.tar.part", "index.json.part", "download.part"):
+        (tmp_path / name).write_bytes(b"half")
+    write_shards(packed[0], tmp_path, max_bytes=3000)
+    assert [path.name for path in tmp_path.glob("*.part")] == ["download.part"]
 
 
 def test_a_shard_holds_so_many_bytes_and_no_video_is_torn() -> None:
@@ -98,68 +140,69 @@ def test_a_shard_holds_so_many_bytes_and_no_video_is_torn() -> None:
     assert [len(plan.records) for plan in plans] == [1] * 5
 
 
+def test_what_cannot_be_packed_is_refused(packed: tuple[Folder, Path], tmp_path: Path) -> None:
+    shards = Shards(str(packed[1]))
+    with pytest.raises(UserError, match="lies in a shard already"):
+        write_shards(shards, tmp_path / "again", max_bytes=3000)
+    pictures = Record("p", str(tmp_path / "img_%05d.jpg"), 0)
+    with pytest.raises(UserError, match="folders of pictures are not packed"):
+        write_shards(Given([pictures]), tmp_path / "again", max_bytes=3000)
+    gone = Record("gone", str(tmp_path / "gone.mp4"), 0)
+    with pytest.raises(UserError, match=r"gone\.mp4: No such file"):
+        write_shards(Given([gone]), tmp_path / "again", max_bytes=3000)
+    assert not (tmp_path / "again").exists()
+
+
 def test_parts_and_several_labels_are_kept(tmp_path: Path) -> None:
     Folder.write_toy(tmp_path / "videos")
     path = str(next((tmp_path / "videos").rglob("*.mp4")))
     record = Record("a#0.5-1.0", path, (0, 2), 0.5, 1.0, "scene")
 
-    class Given:
-        classes = ["x", "y", "z"]  # noqa: RUF012
-
-        def records(self, split: str) -> list[Record]:
-            return [record] if split == "train" else []
-
-    write_shards(Given(), tmp_path / "shards", max_bytes=10**6)
+    write_shards(Given([record]), tmp_path / "shards", max_bytes=10**6)
     found = Shards(str(tmp_path / "shards")).records("train")[0]
     assert (found.video_id, found.label, found.group) == (record.video_id, (0, 2), "scene")
     assert (found.start_sec, found.end_sec) == (0.5, 1.0)
 
 
-class Ranges(http.server.SimpleHTTPRequestHandler):
-    """Serves parts of files, as object stores do."""
-
-    def do_GET(self) -> None:
-        content = Path(self.translate_path(self.path)).read_bytes()
-        match = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-        if match:
-            first, last = int(match[1]), int(match[2])
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-            content = content[first : last + 1]
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-        self.server.requested.append((self.path, len(content)))  # type: ignore[attr-defined]
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def server(packed: tuple[Folder, Path]) -> Iterator[http.server.ThreadingHTTPServer]:
-    handler = partial(Ranges, directory=str(packed[1]))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
-        made.requested = []  # type: ignore[attr-defined]
-        thread = threading.Thread(target=made.serve_forever, daemon=True)
-        thread.start()
+def server(packed: tuple[Folder, Path]) -> Iterator[Server]:
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+    with serving(packed[1]) as made:
         yield made
-        made.shutdown()
 
 
 def test_over_http_only_the_videos_own_bytes_travel(
-    packed: tuple[Folder, Path], server: http.server.ThreadingHTTPServer
+    packed: tuple[Folder, Path], server: Server
 ) -> None:
-    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
     reader, _ = packed
-    shards = Shards(f"http://127.0.0.1:{server.server_address[1]}")
+    shards = Shards(server.url)
+    assert [path for path, _ in server.requested] == ["/index.json"]
     for one, other in zip(reader.records("train"), shards.records("train"), strict=True):
-        server.requested.clear()  # type: ignore[attr-defined]
+        server.requested.clear()
         assert np.array_equal(all_frames(one), all_frames(other))
         # looked at and decoded: read once, and no byte more
-        sent = [size for _, size in server.requested]  # type: ignore[attr-defined]
-        assert sent == [Path(one.path).stat().st_size]
+        assert [size for _, size in server.requested] == [Path(one.path).stat().st_size]
+
+
+def test_workers_read_over_http_too(packed: tuple[Folder, Path], server: Server) -> None:
+    records = Shards(server.url + "/").records("train")  # read in this process, before the workers
+    sizes = DataLoader(Sizes(records), num_workers=2, batch_size=None)  # as Python starts them
+    assert [int(size) for size in sizes] == [record.span[1] for record in records if record.span]
+
+
+class Sizes(Dataset[int]):
+    """How many bytes come for each record."""
+
+    def __init__(self, records: list[Record]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, number: int) -> int:
+        record = self.records[number]
+        assert record.span is not None
+        return len(read_blob(record.path, record.span))
 
 
 def test_a_server_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,22 +214,19 @@ def test_a_server_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         Shards("http://127.0.0.1:9/set")
 
 
-def test_damage_is_told(packed: tuple[Folder, Path], tmp_path: Path) -> None:
-    reader, _ = packed
-    write_shards(reader, tmp_path, max_bytes=3000)
-    index = json.loads((tmp_path / "index.json").read_text())
+@pytest.fixture
+def folder(packed: tuple[Folder, Path], tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(packed[1], tmp_path / "copy"))
 
-    def refused(change: dict, words: str) -> None:
-        (tmp_path / "index.json").write_text(json.dumps({**index, **change}))
-        with pytest.raises(UserError, match=words):
-            Shards(str(tmp_path))
 
-    refused({"version": 99}, "has version 99")
-    refused({"shards": [{**index["shards"][0], "name": "../x.tar"}]}, r"named '\.\./x\.tar'; refus")
-    refused({"shards": [{**index["shards"][0], "size": 1}]}, "the index says 1")
-    refused({"shards": [{**index["shards"][0], "name": "gone.tar"}]}, r"gone\.tar is missing")
-    (tmp_path / "index.json").write_text("{")
-    with pytest.raises(UserError, match="is damaged"):
-        Shards(str(tmp_path))
-    with pytest.raises(UserError, match="give a folder made by stfw data pack"):
-        Shards(str(tmp_path / "none"))
+def test_shards_that_do_not_fit_the_index_are_told(folder: Path) -> None:
+    shard = folder / "train-00000.tar"
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-512])
+    size = len(content)
+    with pytest.raises(UserError, match=f"has {size - 512} bytes, the index says {size}"):
+        Shards(str(folder))
+    shard.unlink()
+    with pytest.raises(UserError, match=r"train-00000\.tar is missing"):
+        Shards(str(folder))

@@ -135,8 +135,8 @@ def _spread(
             if isinstance(error, BrokenProcessPool):
                 at_work = ", ".join(str(getattr(job, "path", job)) for job in running.values())
                 raise UserError(
-                    f"a process died while these were at work: {at_work}; repeat with --workers 1 to "
-                    "see which one it is"
+                    f"a process died while these were at work: {at_work}; --workers 1 shows which "
+                    "one it is"
                 ) from error
             raise
 

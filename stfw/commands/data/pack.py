@@ -28,8 +28,14 @@ def main(words: Sequence[str]) -> None:
     def run(function: Callable[[Any], Any], jobs: Sequence[Any]) -> Iterator[Any]:
         yield from parallel(function, jobs, arguments.workers, "shards")
 
-    index = write_shards(reader, folder, round(arguments.shard_mb * 1e6), run)
-    num_samples = sum(map(len, index["samples"].values()))
+    try:
+        index = write_shards(reader, folder, round(arguments.shard_mb * 1e6), run)
+    except OSError as error:  # no space, no permission, a video that went away
+        raise UserError(
+            f"{error.filename or arguments.out}: {error.strerror or error}; the shards that are "
+            "whole are kept: mend it, and give the same command again"
+        ) from error
+    num_samples = sum(len(columns["video_id"]) for columns in index["samples"].values())
     num_bytes = sum(shard["size"] for shard in index["shards"])
     print(
         f"{num_samples} samples in {len(index['shards'])} shards, {num_bytes / 1e6:.1f} MB; train "
