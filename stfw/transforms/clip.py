@@ -159,7 +159,7 @@ class HorizontalFlip:
 
 
 class RandomRotation:
-    """Turns all frames by the same angle about the centre; what comes in is the border's mean.
+    """Turns all frames by the same angle about the centre; what comes in is mid-grey, no motion.
 
     Of flow the vectors turn too.
 
@@ -174,18 +174,20 @@ class RandomRotation:
 
     def __call__(self, x_NCTHW: Tensor, generator: np.random.Generator, kind: str) -> Tensor:
         angle = float(generator.uniform(-self.degrees, self.degrees))
-        x_FCHW = tv.rotate(fold_frames(x_NCTHW), angle, tv.InterpolationMode.BILINEAR, fill=[127.0])
+        # around 0, because the border is blended with the fill more than once
+        x_FCHW = fold_frames(x_NCTHW).float() - 127.5
+        x_FCHW = tv.rotate(x_FCHW, angle, tv.InterpolationMode.BILINEAR, fill=[0.0])
         if kind == "flow":
             x_FCHW = _turned(x_FCHW, angle)
+        x_FCHW = (x_FCHW + 127.5).round().clamp(0, 255).to(torch.uint8)
         return unfold_frames(x_FCHW, len(x_NCTHW))
 
 
 def _turned(flow_F2HW: Tensor, angle: float) -> Tensor:
-    """Vectors turned counterclockwise; y points down."""
+    """Vectors around 0, turned counterclockwise; y points down."""
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    x, y = (flow_F2HW.float() - 127.5).unbind(1)
-    turned = torch.stack([cos * x + sin * y, cos * y - sin * x], dim=1)
-    return (turned + 127.5).round().clamp(0, 255).to(torch.uint8)
+    x, y = flow_F2HW.unbind(1)
+    return torch.stack([cos * x + sin * y, cos * y - sin * x], dim=1)
 
 
 def mirrored(x_NCTHW: Tensor, kind: str) -> Tensor:

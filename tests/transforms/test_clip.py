@@ -113,6 +113,13 @@ def test_rotation_turns_pictures_and_the_vectors_of_flow() -> None:
     assert (turned[0, :, 0] == torch.rot90(x_NCTHW[0, :, 0], 1, (1, 2))).all()
 
 
+def test_a_turned_border_makes_no_motion_of_its_own() -> None:
+    still_NCTHW = torch.full((1, 2, 1, 24, 32), 128, dtype=torch.uint8)
+    turned = RandomRotation(15)(still_NCTHW, np.random.default_rng(0), "flow")
+    assert int(turned.min()) >= 127
+    assert int(turned.max()) <= 128
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match=r"flip\.prob=2"):
         HorizontalFlip(2.0)
