@@ -55,9 +55,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
+        server.requested.append((self.path, len(content)))  # before the reader can go on
         self.end_headers()
         self.wfile.write(content)
-        server.requested.append((self.path, len(content)))
 
     def log_message(self, *_: object) -> None:
         pass
