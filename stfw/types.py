@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "val", "test"]
 ShortPolicy = Literal["loop", "repeat_last", "error"]
+_SUFFIXES = ("mp4", "avi", "mkv", "mov", "webm", "mpg", "mpeg", "m4v", "ts", "flv", "wmv", "3gp")
+VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES)
 VideoErrorKind = Literal["missing", "open", "no_video", "no_audio", "decode", "short", "too_large"]
 
 

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 from stfw.data.datamodule import VideoDataModule
 from stfw.runs.directory import write_text
 from stfw.tasks.classification import Classification, Prediction
+from stfw.types import Record
 
 
 class PredictionsCsv(pl.Callback):
@@ -38,21 +39,28 @@ class PredictionsCsv(pl.Callback):
             raise RuntimeError(
                 f"{len(expected)} test videos gave {len(ids)} predictions of {len(set(ids))} videos"
             )
-        paths = {record.video_id: record.path for record in records}
-        write_text(self.path, to_csv(rows, paths, pl_module.classes))
+        of_id = {record.video_id: record for record in records}
+        write_text(self.path, to_csv(rows, of_id, pl_module.classes))
 
 
-def to_csv(rows: Sequence[Prediction], paths: Mapping[str, str], classes: Sequence[str]) -> str:
-    """video_id, path, label, predicted, then a probability per class under ``score/<class>``.
+def to_csv(
+    rows: Sequence[Prediction], records: Mapping[str, Record], classes: Sequence[str]
+) -> str:
+    """video_id, path, span, label, predicted, then a probability per class, ``score/<class>``.
 
-    Several labels are joined by ``|``; ``predicted`` is the most probable class.
+    ``span`` is ``<first byte>+<number of bytes>`` where the video is a part of the file. Several
+    labels are joined by ``|``; ``predicted`` is the most probable class.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["video_id", "path", "label", "predicted", *(f"score/{c}" for c in classes)])
+    scored = (f"score/{name}" for name in classes)
+    writer.writerow(["video_id", "path", "span", "label", "predicted", *scored])
     for video_id, label, scores in rows:
         predicted = max(range(len(scores)), key=scores.__getitem__)
         shown = [f"{score:.6f}" for score in scores]
         labels = label if isinstance(label, int) else "|".join(map(str, label))
-        writer.writerow([video_id, paths.get(video_id, ""), labels, predicted, *shown])
+        record = records.get(video_id)
+        path, span = (record.path, record.span) if record else ("", None)
+        place = f"{span[0]}+{span[1]}" if span else ""
+        writer.writerow([video_id, path, place, labels, predicted, *shown])
     return text.getvalue()

@@ -88,7 +88,7 @@ class Annotations:
             ]
             for split, given in rows.items()
         }
-        self._lists = Listed(files["train"].name, self.root, listed, val_fraction, allow_missing)
+        self.lists = Listed(files["train"].name, self.root, listed, val_fraction, allow_missing)
 
     @property
     def classes(self) -> list[str]:
@@ -100,7 +100,7 @@ class Annotations:
         Raises:
             UserError: videos are missing and ``allow_missing`` is not set, or none is there.
         """
-        return self._lists.records(split)
+        return self.lists.records(split)
 
     @classmethod
     def write_toy(cls, root: Path) -> Annotations:

@@ -67,9 +67,7 @@ class HMDB51:
                     listed[side].append(Record(video, str(self.root / video), label, group=film))
         if len(self._classes) < 2 or not listed["train"]:
             raise UserError(f"{lists} lists {len(self._classes)} classes; give the official lists")
-        self._lists = Listed(
-            f"HMDB51 split {split}", self.root, listed, val_fraction, allow_missing
-        )
+        self.lists = Listed(f"HMDB51 split {split}", self.root, listed, val_fraction, allow_missing)
 
     @property
     def classes(self) -> list[str]:
@@ -82,7 +80,7 @@ class HMDB51:
         Raises:
             UserError: clips are missing and ``allow_missing`` is not set, or none is there.
         """
-        return self._lists.records(split)
+        return self.lists.records(split)
 
     @classmethod
     def write_toy(cls, root: Path) -> HMDB51:

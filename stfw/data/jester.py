@@ -51,7 +51,7 @@ class Jester:
         for split, name in _NAMES.items():
             if split == "train" or any(list(place.glob(f"*{name}.csv")) for place in places):
                 listed[split] = self._read(_find(places, name), first)
-        self._lists = Listed("Jester", self.root, listed, 0.1, allow_missing)
+        self.lists = Listed("Jester", self.root, listed, 0.1, allow_missing)
 
     @property
     def classes(self) -> list[str]:
@@ -64,7 +64,7 @@ class Jester:
         Raises:
             UserError: videos are missing and ``allow_missing`` is not set, or none is there.
         """
-        return self._lists.records(split)
+        return self.lists.records(split)
 
     @classmethod
     def write_toy(cls, root: Path) -> Jester:

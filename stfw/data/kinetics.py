@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from stfw.data.listed import Listed, read_csv, unique
-from stfw.data.splits import VIDEO_SUFFIXES, existing_folder, logger
-from stfw.types import Record, Split, UserError, nearest
+from stfw.data.splits import existing_folder, logger
+from stfw.types import VIDEO_SUFFIXES, Record, Split, UserError, nearest
 
 _NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
@@ -76,7 +76,7 @@ class Kinetics:
                 group = source if split == "train" and "val" not in labelled else None
                 listed.setdefault(split, []).append(Record(stem, path, label_of[name], group=group))
         _warn_of_shared_sources(labelled)
-        self._lists = Listed("Kinetics", self.root, listed, val_fraction, allow_missing)
+        self.lists = Listed("Kinetics", self.root, listed, val_fraction, allow_missing)
 
     @property
     def classes(self) -> list[str]:
@@ -89,7 +89,7 @@ class Kinetics:
         Raises:
             UserError: clips are missing and ``allow_missing`` is not set, or none is there.
         """
-        return self._lists.records(split)
+        return self.lists.records(split)
 
     @classmethod
     def write_toy(cls, root: Path) -> Kinetics:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from stfw.types import Record, Split, UserError, nearest
+from stfw.types import VIDEO_SUFFIXES, Record, Split, UserError, nearest
 
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
@@ -24,9 +24,6 @@ SPLIT_NAMES: dict[str, Split] = {
     "validation": "val",
     "test": "test",
 }
-VIDEO_SUFFIXES = frozenset(
-    (".mp4", ".avi", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".ts", ".flv", ".wmv")
-) | {".3gp"}
 logger = logging.getLogger("stfw")
 
 

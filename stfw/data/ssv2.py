@@ -65,7 +65,7 @@ class SomethingV2:
                 rows = [(where, parts[0].strip(), parts[2].strip()) for where, parts in lines]
                 listed["test"] = self._records(rows, first)
                 break
-        self._lists = Listed("Something-Something V2", self.root, listed, 0.0, allow_missing)
+        self.lists = Listed("Something-Something V2", self.root, listed, 0.0, allow_missing)
 
     @property
     def classes(self) -> list[str]:
@@ -78,7 +78,7 @@ class SomethingV2:
         Raises:
             UserError: videos are missing and ``allow_missing`` is not set, or none is there.
         """
-        return self._lists.records(split)
+        return self.lists.records(split)
 
     @classmethod
     def write_toy(cls, root: Path) -> SomethingV2:

@@ -124,7 +124,8 @@ def findings(files: Sequence[Seen], shown: Callable[[str], str] = str) -> list[F
         ),
         Finding(
             "damaged",
-            "Not all of their frames decode whole; a clip that meets such a frame is unreadable.",
+            "Not all of their frames decode whole: a clip that meets such a frame may be "
+            "unreadable, and is with decoder.strict=true.",
             ("video", "frames", "decoded", "damaged"),
             [
                 (shown(f.path), f.num_frames, f.num_decoded, f.num_corrupt)

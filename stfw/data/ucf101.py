@@ -49,7 +49,7 @@ class UCF101:
         needed = ["classInd.txt", *(f"{name}list0{split}.txt" for name in _LISTS)]
         lists = find_lists(self.root, splits_dir, needed, ("ucfTrainTestlist", "ucf101_splits"))
         self._classes = _read_classes(lists / "classInd.txt")
-        self._lists = Listed(
+        self.lists = Listed(
             f"UCF101 split {split}",
             self.root,
             {name: self._read_list(lists / f"{name}list0{split}.txt") for name in _LISTS},
@@ -68,7 +68,7 @@ class UCF101:
         Raises:
             UserError: clips are missing and ``allow_missing`` is not set, or none is there.
         """
-        return self._lists.records(split)
+        return self.lists.records(split)
 
     @classmethod
     def write_toy(cls, root: Path) -> UCF101:

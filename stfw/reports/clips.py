@@ -13,10 +13,10 @@ HEIGHT = 96  # pixels of a frame; shown at two thirds of that, so that it is sha
 MAX_WIDTH = 192
 
 
-def strip(path: str) -> str:
+def strip(path: str, span: tuple[int, int] | None = None) -> str:
     """HTML of the first, middle and last frame; a grey field with the reason if that fails."""
     try:
-        frames_THWC = moments(path)
+        frames_THWC = moments(path, span)
     except Exception as error:  # a report must come even from a folder that has since been moved
         reason = str(error).removeprefix(f"{path}: ") or type(error).__name__
         return f'<div class="strip lost"><span>{escape(reason)}</span></div>'
@@ -27,7 +27,7 @@ def strip(path: str) -> str:
     return f'<div class="strip">{images}</div>'
 
 
-def moments(path: str) -> np.ndarray:
+def moments(path: str, span: tuple[int, int] | None = None) -> np.ndarray:
     """First, middle and last frame: uint8 3 H W 3.
 
     Raises:
@@ -36,7 +36,7 @@ def moments(path: str) -> np.ndarray:
     from stfw.video.decode import decode
     from stfw.video.probe import probe
 
-    index = probe(path)
+    index = probe(path, span)
     info = index.info
     frames_T = np.array([0, (info.num_frames - 1) // 2, info.num_frames - 1])
     width = min(MAX_WIDTH, max(16, round(HEIGHT * info.width / info.height)))

@@ -28,6 +28,7 @@ class Predictions:
     classes: list[str]
     video_ids: list[str]
     paths: list[str]
+    spans: list[tuple[int, int] | None]  # where a video is a part of its file
     label_B: np.ndarray  # int64
     predicted_B: np.ndarray  # int64
     score_B: np.ndarray  # float64, probability of the predicted class
@@ -147,13 +148,15 @@ def _predictions(path: Path) -> Predictions:
         scores = [place for name, place in columns.items() if name.startswith("score/")]
         if not scores:
             raise ValueError("it has no score columns")
-        ids, paths, numbers = [], [], []
+        ids, paths, spans, numbers = [], [], [], []
         for row in rows:
             label, predicted = int(row[columns["label"]]), int(row[columns["predicted"]])
             if not (0 <= label < len(scores) and 0 <= predicted < len(scores)):
                 raise ValueError(f"label {label}, predicted {predicted} of {len(scores)} classes")
             ids.append(row[columns["video_id"]])
             paths.append(row[columns["path"]] if "path" in columns else "")
+            first, _, size = (row[columns["span"]] if "span" in columns else "").partition("+")
+            spans.append((int(first), int(size)) if size else None)
             shown = (float(row[scores[place]]) for place in (predicted, label))
             numbers.append((label, predicted, *(x if math.isfinite(x) else 0.0 for x in shown)))
     if not numbers:
@@ -161,5 +164,5 @@ def _predictions(path: Path) -> Predictions:
     label_B, predicted_B, score_B, true_B = np.array(numbers, np.float64).T
     names = [name.removeprefix("score/") for name in columns if name.startswith("score/")]
     return Predictions(
-        names, ids, paths, label_B.astype(int), predicted_B.astype(int), score_B, true_B
+        names, ids, paths, spans, label_B.astype(int), predicted_B.astype(int), score_B, true_B
     )

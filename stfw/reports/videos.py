@@ -71,8 +71,9 @@ def wrong_clips(run: Run) -> str:
     for entry in entries:
         true = predictions.classes[predictions.label_B[entry]]
         said = predictions.classes[predictions.predicted_B[entry]]
+        path = predictions.paths[entry]
         figures += (
-            f'<figure title="{escape(predictions.paths[entry])}">{strip(predictions.paths[entry])}'
+            f'<figure title="{escape(path)}">{strip(path, predictions.spans[entry])}'
             f'<div class="said">{escape(true)}, taken for <b>{escape(said)}</b></div>'
             f"<figcaption>{percent(predictions.score_B[entry])} sure, "
             f"{percent(predictions.true_score_B[entry])} for the truth · "

@@ -14,12 +14,13 @@ from stfw.video.blob import Span, read_blob
 MAX_PIXELS = 8192 * 8192  # beyond 8K; a file of a few hundred kilobytes can claim far more
 
 
-def open_video(path: str, span: Span | None = None) -> tuple[Any, Any]:
+def open_video(path: str, span: Span | None = None, strict: bool = False) -> tuple[Any, Any]:
     """Opens a video for decoding in one thread: (container, video stream).
 
     Args:
         path: a local file; with ``span`` also a URL.
         span: (first byte, number of bytes) of the video within a shard.
+        strict: the decoder refuses what it finds damaged; otherwise it fills small holes.
 
     Raises:
         VideoError: ``missing``, ``open``, ``no_video`` or ``too_large``.
@@ -37,7 +38,9 @@ def open_video(path: str, span: Span | None = None) -> tuple[Any, Any]:
         stream = _first_video(path, container)
         stream.thread_type = "NONE"  # worker processes are the parallelism
         stream.codec_context.thread_count = 1
-        stream.codec_context.options = limits  # a larger picture may come later in the file
+        detection = {"err_detect": "explode"} if strict else {}
+        # again the limit: a larger picture may come later in the file
+        stream.codec_context.options = limits | detection
     except BaseException:
         container.close()
         raise

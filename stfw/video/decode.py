@@ -31,7 +31,10 @@ class _AstrayError(Exception):
 
 
 def decode(
-    index: VideoIndex, frames: np.ndarray, size: tuple[int, int] | None = None
+    index: VideoIndex,
+    frames: np.ndarray,
+    size: tuple[int, int] | None = None,
+    strict: bool = False,
 ) -> np.ndarray:
     """Decodes frames by number.
 
@@ -39,6 +42,8 @@ def decode(
         index: of the file, from ``probe``.
         frames: frame numbers in any order; repeats are decoded once and copied.
         size: (height, width) of the upright result; None keeps the size of the first frame.
+        strict: an error also where the decoder could fill a hole from what is around it. Damage
+            that happens to be well-formed is seen by no decoder: checksums find it.
 
     Returns:
         uint8 len(frames) H W 3, RGB, upright.
@@ -59,10 +64,10 @@ def decode(
         out_UHWC = decode_images(index, wanted_U, size)
     else:
         try:
-            out_UHWC = _collect(index, wanted_U, size, fast=True)
+            out_UHWC = _collect(index, wanted_U, size, True, strict)
         except _AstrayError:
             try:
-                out_UHWC = _collect(index, wanted_U, size, fast=False)
+                out_UHWC = _collect(index, wanted_U, size, False, strict)
             except _AstrayError as error:
                 raise VideoError(path, "decode", str(error)) from error
     in_order = len(back) == len(wanted_U) and (np.diff(back) > 0).all()
@@ -70,24 +75,35 @@ def decode(
 
 
 class PyAV:
-    """``decode`` as a part that a config names."""
+    """``decode`` as a part that a config names.
+
+    Args:
+        strict: refuse frames with damage that could be filled in.
+    """
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict = strict
 
     def __call__(
         self, index: VideoIndex, frames: np.ndarray, size: tuple[int, int] | None = None
     ) -> np.ndarray:
         """See ``decode``."""
-        return decode(index, frames, size)
+        return decode(index, frames, size, self.strict)
 
 
 def _collect(
-    index: VideoIndex, wanted_U: np.ndarray, size: tuple[int, int] | None, fast: bool
+    index: VideoIndex,
+    wanted_U: np.ndarray,
+    size: tuple[int, int] | None,
+    fast: bool,
+    strict: bool,
 ) -> np.ndarray:
     """Fills one array with the wanted frames (ascending, unique)."""
     height, width = size or (index.info.height, index.info.width)
     out_UHWC = np.empty((len(wanted_U), height, width, 3), np.uint8)
     stored_height, stored_width = (width, height) if index.rotation % 2 else (height, width)
     reformatter = VideoReformatter()  # one, or swscale is set up anew for every frame
-    container, stream = open_video(index.info.path, index.span)
+    container, stream = open_video(index.info.path, index.span, strict)
     missing = set(range(len(wanted_U)))
     with container:
         try:

@@ -17,7 +17,8 @@ class Decoded(NamedTuple):
 
     Attributes:
         num_decoded: frames that the decoder gave.
-        num_corrupt: those of them that it marks as damaged, and packets that it refused.
+        num_corrupt: those of them that it marks as damaged, and packets that it refused: also those
+            with damage that it could have filled in.
     """
 
     num_decoded: int
@@ -55,7 +56,7 @@ def decode_all(index: VideoIndex) -> Decoded:
     """
     if index.mode == "images":
         return _decode_images(index)
-    container, stream = open_video(index.info.path, index.span)
+    container, stream = open_video(index.info.path, index.span, strict=True)
     num_decoded = num_corrupt = 0
     with container:
         packets = container.demux(stream)

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import av
 import numpy as np
 
-from stfw.types import UserError, VideoError
+from stfw.types import VIDEO_SUFFIXES, UserError, VideoError
 from stfw.video.container import say
 from stfw.video.decode import decode
 from stfw.video.probe import probe
@@ -149,12 +149,12 @@ class FlowImages:
 
     Args:
         root: the folder.
-        pattern: of the files below it: ``{video}`` is the video_id without its suffix, ``{axis}``
-            is x or y, ``%05d`` the number.
+        pattern: of the files below it: ``{video}`` is the video_id without the suffix of a video,
+            ``{axis}`` is x or y, ``%05d`` the number.
         first: the first number.
 
     Raises:
-        UserError: no such folder.
+        UserError: no such folder, or a pattern without one of its three parts.
     """
 
     def __init__(
@@ -163,6 +163,13 @@ class FlowImages:
         self.root, self.pattern, self.first = Path(os.path.expanduser(root)), pattern, first
         if not self.root.is_dir():
             raise UserError(f"{root}: there is no such folder of flow pictures")
+        parts = {name: pattern.count(name) for name in ("{video}", "{axis}")}
+        numbers = re.findall(r"%0\d+d", pattern)
+        if min(parts.values()) < 1 or len(numbers) != 1 or pattern.count("%") != 1:
+            raise UserError(
+                f"flow pictures '{pattern}': name {{video}}, {{axis}} and the number (%05d), as in "
+                "'{video}/flow_{axis}_%05d.jpg'"
+            )
 
     def read(self, video_id: str, frames_U: np.ndarray) -> np.ndarray | None:
         """Flow at source frames: uint8 U H W 2; None: there is no first picture of this video.
@@ -190,8 +197,10 @@ class FlowImages:
         return np.stack(axes, axis=-1)
 
     def _file(self, video_id: str, axis: str, number: int) -> Path:
-        video = os.path.splitext(video_id)[0]
-        return self.root / (self.pattern.format(video=video, axis=axis) % number)
+        stem, suffix = os.path.splitext(video_id)
+        video = stem if suffix.lower() in VIDEO_SUFFIXES else video_id
+        numbered = re.sub(r"%0\d+d", lambda part: part[0] % number, self.pattern)
+        return self.root / numbered.replace("{axis}", axis).replace("{video}", video)
 
 
 def read_shared(root: Path) -> dict[str, str]:

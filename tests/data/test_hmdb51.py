@@ -14,10 +14,10 @@ from stfw.types import UserError
 @pytest.mark.parametrize("split", [1, 2, 3])
 def test_official_counts(shared_videos: Path, split: int) -> None:
     reader = HMDB51(str(shared_videos / "hmdb51"), split=split)
-    assert (len(reader._lists.listed["train"]), len(reader._lists.listed["test"])) == (3570, 1530)
+    assert (len(reader.lists.listed["train"]), len(reader.lists.listed["test"])) == (3570, 1530)
     assert len(reader.classes) == 51
     assert reader.classes[:2] == ["brush_hair", "cartwheel"]
-    val = reader._lists.official["val"]
+    val = reader.lists.official["val"]
     assert abs(len(val) / 3570 - 0.1) < 0.02
     assert {record.label for record in val} == set(range(51))
 
@@ -29,7 +29,7 @@ def test_no_film_trains_and_validates(shared_videos: Path, split: int) -> None:
     ending = r"_[a-z]_(cm|nm)_np\d+_(fr|ba|le|ri)_(goo|med|bad)_\d+\.avi"
     films: dict[str, set[str]] = {"train": set(), "val": set()}
     for name, seen in films.items():
-        for record in reader._lists.official[name]:  # type: ignore[index]
+        for record in reader.lists.official[name]:  # type: ignore[index]
             action, file = record.video_id.split("/")
             film = re.fullmatch(rf"(.*)_{action}{ending}", file)
             assert film

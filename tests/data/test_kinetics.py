@@ -123,7 +123,7 @@ def test_classes_are_in_the_official_order(
 def test_clips_of_one_source_stay_together_in_the_cut(tmp_path: Path) -> None:
     rows = [f"{'ab'[n % 2]},id{n // 4},{10 * n},{10 * n + 10},train,0\n" for n in range(80)]
     lists(tmp_path, train="".join(rows))
-    official = Kinetics(str(tmp_path), val_fraction=0.2)._lists.official
+    official = Kinetics(str(tmp_path), val_fraction=0.2).lists.official
     sides = {s: {r.video_id.split("_")[0] for r in official[s]} for s in ("train", "val")}  # type: ignore[index]
     assert len(sides["val"]) == 4
     assert not sides["train"] & sides["val"]

@@ -34,15 +34,15 @@ def write(root: Path, train: str | None = None, test: str | None = None, have: i
 )
 def test_official_counts(shared_videos: Path, split: int, train: int, test: int) -> None:
     reader = UCF101(str(shared_videos / "UCF-101"), split=split)
-    assert (len(reader._lists.listed["train"]), len(reader._lists.listed["test"])) == (train, test)
+    assert (len(reader.lists.listed["train"]), len(reader.lists.listed["test"])) == (train, test)
     assert len(reader.classes) == 101
     assert (reader.classes[0], reader.classes[10]) == ("ApplyEyeMakeup", "Biking")
-    val = reader._lists.official["val"]
+    val = reader.lists.official["val"]
     assert abs(len(val) / train - 0.1) < 0.02
     assert set(Counter(record.label for record in val)) == set(range(101))
     held = {record.group for record in val}
-    assert not held & {record.group for record in reader._lists.official["train"]}
-    assert {record.group for record in val} <= {r.group for r in reader._lists.listed["train"]}
+    assert not held & {record.group for record in reader.lists.official["train"]}
+    assert {record.group for record in val} <= {r.group for r in reader.lists.listed["train"]}
 
 
 def test_records_of_a_whole_set(tmp_path: Path) -> None:

@@ -43,17 +43,19 @@ def make_run(tmp_path: Path, clip: str) -> Callable[..., Path]:
         classes: Sequence[str] = CLASSES,
         rows: Sequence[tuple[int, int, Sequence[float]]] = ROWS,
         paths: dict[int, str] | None = None,
+        span: tuple[int, int] | None = None,
         **record: Any,
     ) -> Path:
         run = tmp_path / "run"
         run.mkdir(exist_ok=True)
         with (run / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            head = ["video_id", "path", "label", "predicted"]
+            head = ["video_id", "path", "span", "label", "predicted"]
             writer.writerow([*head, *(f"score/{name}" for name in classes)])
             for place, (label, predicted, scores) in enumerate(rows):
                 path = (paths or {}).get(place, clip)
-                writer.writerow([f"video{place}", path, label, predicted, *scores])
+                part = f"{span[0]}+{span[1]}" if span else ""
+                writer.writerow([f"video{place}", path, part, label, predicted, *scores])
         top1 = sum(label == predicted for label, predicted, _ in rows) / len(rows)
         counts = {name: sum(row[0] == k for row in rows) for k, name in enumerate(classes)}
         split = {"num_videos": len(rows), "per_class": counts}

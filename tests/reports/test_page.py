@@ -15,7 +15,7 @@ import pytest
 
 from stfw.reports.clips import moments
 from stfw.reports.page import SECTIONS, write_report
-from tests.reports.conftest import NASTY
+from tests.reports.conftest import NASTY, ROWS
 
 MakeRun = Callable[..., Path]
 FILES = ("run.json", "metrics.csv", "predictions.csv", "config.yaml", "overrides.txt")
@@ -92,6 +92,17 @@ def test_wrong_clips_come_with_their_frames_most_confident_first(make_run: MakeR
 
 def test_frames_keep_the_shape_of_the_video(clip: str) -> None:
     assert moments(clip).shape == (3, 96, 128, 3)
+
+
+def test_a_video_within_a_shard_is_shown(make_run: MakeRun, clip: str, tmp_path: Path) -> None:
+    video, shard = Path(clip).read_bytes(), tmp_path / "shard.tar"
+    shard.write_bytes(bytes(512) + video + bytes(512))
+    span = (512, len(video))
+    assert np.array_equal(moments(str(shard), span), moments(clip))
+    run = make_run(paths=dict.fromkeys(range(len(ROWS)), str(shard)), span=span)
+    page = section(write_report(run).read_text(), "Most confidently wrong")
+    assert page.count('alt="middle frame"') > 0
+    assert "strip lost" not in page
 
 
 def test_a_clip_that_cannot_be_read_says_why(make_run: MakeRun, tmp_path: Path) -> None:

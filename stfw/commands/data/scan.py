@@ -129,7 +129,7 @@ def of_data_set(overrides: Sequence[str]) -> dict[Key, tuple[list[str], list[str
     if cfg.data.get("allow_missing") is False:  # what is missing is listed here
         cfg, reader = open_reader([*overrides, "data.allow_missing=true"])
     by_split: list[tuple[str, list[Record]]] = [*records_by_split(reader).items()]
-    lists = getattr(reader, "_lists", None)  # of readers of official lists
+    lists = getattr(reader, "lists", None)  # of readers of official lists
     if lists is not None:
         there = {record.video_id for _, records in by_split for record in records}
         by_split += [

@@ -12,7 +12,7 @@ from stfw.transforms.clip import resize
 from stfw.types import StreamKind, UserError, VideoError
 from stfw.video.flow import Flow as Method
 from stfw.video.flow import quantise
-from stfw.video.flow_store import FlowStore
+from stfw.video.flow_store import FlowImages, FlowStore
 
 
 class Flow:
@@ -25,6 +25,8 @@ class Flow:
     Args:
         method: ``dis``, ``farneback`` or ``tvl1`` where there is no store.
         store: folder made by ``stfw data flow``; None: computed on the fly.
+        pictures: the store holds numbered pictures of another tool instead: the pattern of their
+            names below it, ``{video}/flow_{axis}_%05d.jpg`` with 1 for the first frame.
         bound: pixels per frame that map to the ends of the range, where there is no store.
         missing: what a video that the store lacks gives: ``zeros`` (and the stream is marked as
             not present) or an ``error``.
@@ -37,13 +39,18 @@ class Flow:
         self,
         method: Literal["dis", "farneback", "tvl1"] = "dis",
         store: str | None = None,
+        pictures: str | None = None,
         bound: float = 20.0,
         missing: Literal["zeros", "error"] = "error",
     ) -> None:
         if bound <= 0:
             raise UserError(f"flow: bound={bound} must be above 0 pixels")
         self.bound, self.missing = bound, missing
-        self.store = FlowStore(store) if store else None
+        if pictures and not store:
+            raise UserError(f"flow: pictures={pictures} needs store=<the folder that they lie in>")
+        self.store: FlowStore | FlowImages | None = None
+        if store:
+            self.store = FlowImages(store, pictures) if pictures else FlowStore(store)
         self.method = Method(method)
 
     def needs(self, frames_U: np.ndarray, num_frames: int) -> np.ndarray:

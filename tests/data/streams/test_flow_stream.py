@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stfw.data.dataset import VideoDataset
 from stfw.data.sample import Loading
@@ -18,7 +19,7 @@ from stfw.data.streams.stream import Stream
 from stfw.sampling.clip_sampler import ClipSampler
 from stfw.transforms.clip import HorizontalFlip, RandomCrop
 from stfw.transforms.pipeline import ClipPipeline
-from stfw.types import Record, VideoError
+from stfw.types import Record, UserError, VideoError
 from stfw.video.decode import decode
 from stfw.video.flow import dequantise
 from stfw.video.flow_store import VERSION, FlowStore, FlowWriter
@@ -82,3 +83,20 @@ def test_a_store_is_read_where_there_is_one(moving: Record, tmp_path: Path) -> N
     sample = sample_of(other, Flow(store=str(tmp_path), missing="zeros"))
     assert not bool(sample["present"]["flow"])
     assert (sample["flow"] == 127).all()
+
+
+def test_pictures_of_other_tools_are_read(moving: Record, tmp_path: Path) -> None:
+    (tmp_path / "moving").mkdir()
+    for number in range(1, 12):  # of 12 frames
+        for axis, value in (("x", 10 * number), ("y", 128)):
+            picture = Image.new("L", (96, 64), value)
+            picture.save(tmp_path / "moving" / f"right_{axis}-{number:04d}.png")
+    flow = Flow(store=str(tmp_path), pictures="{video}_{axis}-%04d.png")
+    sample = sample_of(moving, flow)
+    assert sample["flow"][0, 0, 0, :, 0, 0].tolist() == [*range(10, 120, 10), 110]
+    assert (sample["flow"][0, 0, 1] == 128).all()
+    for wrong in ("{video}_%04d.png", "{video}/{axis}.png", "{axis}_%04d_%d.png"):
+        with pytest.raises(UserError, match=r"name \{video\}, \{axis\} and the number"):
+            Flow(store=str(tmp_path), pictures=wrong)
+    with pytest.raises(UserError, match="needs store="):
+        Flow(pictures="{video}_{axis}-%04d.png")
