@@ -145,6 +145,14 @@ def test_the_extensions_of_the_guide_train(
         assert told.strip().splitlines()[-1].startswith("test/top1")
 
 
+def test_every_fault_of_the_list_has_its_test() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    named = re.findall(r"`(\w+(?:/\w+)*\.py)::(test_\w+)`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / "tests" / file).read_text(), (file, test)
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

@@ -161,7 +161,7 @@ def test_bad_fractions_are_refused(val: float, test: float, words: str) -> None:
 
 def test_only_videos_are_found_links_followed_loops_survived(tmp_path: Path) -> None:
     root = tmp_path / "data"
-    wanted = ["b.MP4", "ä (1), x=2.webm", "deep/er/c.mkv"]
+    wanted = ["b.MP4", "ä (1), x=2.webm", "deep/er/c.mkv", "two\nlines.mp4"]
     for name in [*wanted, "notes.txt", "._b.mp4", ".cache/d.mp4", "mp4"]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()

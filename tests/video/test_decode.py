@@ -42,10 +42,10 @@ def sequential_passes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     passes: list[bool] = []
     collect = decode_module._collect
 
-    def noting(index, wanted_U, size, fast):  # type: ignore[no-untyped-def]
+    def noting(index, wanted_U, size, fast, strict):  # type: ignore[no-untyped-def]
         if not fast:
             passes.append(True)
-        return collect(index, wanted_U, size, fast)
+        return collect(index, wanted_U, size, fast, strict)
 
     monkeypatch.setattr(decode_module, "_collect", noting)
     return passes

@@ -50,6 +50,24 @@ def test_hostile_structures_are_exact(name: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(decode(index, frames), want_FHWC[frames], err_msg=str(frames))
 
 
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "width"),
+    [("libx264", "gray", 96), ("libx265", "yuv420p10le", 96), ("libx264", "yuv444p", 93)],
+)
+def test_gray_ten_bit_and_odd_sizes_become_rgb_whatever_the_suffix(
+    codec: str, pixel_format: str, width: int, tmp_path: Path
+) -> None:
+    made = tmp_path / "made.mp4"
+    scene_FHWC = moving_texture(30)[:, :, :width]
+    write_video(made, scene_FHWC, 25, codec=codec, pixel_format=pixel_format)
+    path = made.rename(tmp_path / "other.avi")
+    frames_FHWC = decode(probe(str(path)), np.arange(30))
+    assert (frames_FHWC.dtype, frames_FHWC.shape) == (np.uint8, (30, 64, width, 3))
+    np.testing.assert_array_equal(frames_FHWC, from_the_start(path))
+    grey = (scene_FHWC.mean(axis=-1), frames_FHWC.mean(axis=-1))
+    assert np.abs(grey[0] - grey[1]).mean() < (40 if pixel_format == "gray" else 12)
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_time_stamps_in_order_of_decoding_are_not_believed(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"wrong_times.{suffix}"
