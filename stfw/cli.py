@@ -13,6 +13,7 @@ COMMANDS = {
     "test": "test a run's checkpoint: run=<folder> [views=10x3]",
     "predict": "label files or folders: <run> <files or folders>",
     "data": "scan, prepare, split, browse, pack, verify data; extract flow",
+    "zoo": "every preset: exact parameters and GMACs beside the published; zoo check demands them",
     "config": "print the composed run without starting it; check=true checks it",
     "doctor": "say what this machine and installation can do",
     "completion": "print shell completion: bash or zsh",

@@ -18,6 +18,7 @@ FLOORS = {
     "stfw.sampling": 1,
     "stfw.transforms": 1,
     "stfw.models": 1,
+    "stfw.zoo": 1,
     "stfw.types": 0,
 }
 ONLY = {
