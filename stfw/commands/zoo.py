@@ -1,4 +1,4 @@
-"""``stfw zoo``: every preset's exact size beside what was published; ``stfw zoo check`` demands it."""
+"""``stfw zoo``: every preset's exact size beside the published; ``zoo check`` demands equality."""
 
 from __future__ import annotations
 

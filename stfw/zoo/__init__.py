@@ -1,8 +1,8 @@
 """What is known of published networks: exact counts, who measured them, what was printed.
 
-One CSV per encoder. ``overrides`` are set on top of the preset; ``gmacs`` are of one view, counted as
-convolutions, linear layers and matrix products (the "FLOPs" of this literature); ``printed`` is what
-the reference says of itself, and ``note`` why that differs.
+One CSV per encoder. ``overrides`` are set on top of the preset; ``gmacs`` are of one view, counted
+as convolutions, linear layers and matrix products (the "FLOPs" of this literature); ``printed`` is
+what the reference says of itself, and ``note`` why that differs.
 """
 
 from __future__ import annotations
