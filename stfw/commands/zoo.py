@@ -134,7 +134,7 @@ def input_shapes(cfg: DictConfig) -> dict[str, tuple[int, ...]]:
     short_side = cfg.clip.short_side or 256
     info = VideoInfo("ten seconds", 300, 30.0, short_side, short_side * 4 // 3, has_audio=True)
     view = Build()(cfg.sampler)(info, None)[0]
-    size = (cfg.clip.crop_size, cfg.clip.crop_size)
+    size: tuple[int, ...] = (cfg.clip.crop_size, cfg.clip.crop_size)
     if view.boxes_N4 is not None:
         size = tuple(map(int, view.boxes_N4[0, 2:]))
     shapes: dict[str, tuple[int, ...]] = {}

@@ -35,6 +35,8 @@ class Folder:
         val_fraction: of the training videos, where there is no ``val/``; 0 validates on test.
         test_fraction: of all videos, where there is neither ``val/`` nor ``test/``; 0 tests on val.
         split_seed: of the cut.
+        folds: of a cross-validation: one tests, the others train and validate; None: no such cut.
+        fold: the one that tests, 0..folds-1.
 
     Raises:
         UserError: no such folder, fewer than two classes, a class without videos, splits with
@@ -48,6 +50,8 @@ class Folder:
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        folds: int | None = None,
+        fold: int = 0,
     ) -> None:
         self.root = existing_folder(root, "data.root")
         places = _split_folders(self.root) or {"train": ""}
@@ -65,7 +69,7 @@ class Folder:
             ]
             for split, videos in listing.items()
         }
-        self._splits = complete_splits(given, val_fraction, test_fraction, split_seed)
+        self._splits = complete_splits(given, val_fraction, test_fraction, split_seed, folds, fold)
 
     @property
     def classes(self) -> list[str]:

@@ -10,10 +10,10 @@ import hashlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from stfw.types import VIDEO_SUFFIXES, Record, Split, UserError, nearest
 
@@ -87,7 +87,12 @@ def find_videos(folder: Path) -> list[str]:
 
 
 def complete_splits(
-    given: Mapping[Split, Sequence[Record]], val_fraction: float, test_fraction: float, seed: int
+    given: Mapping[Split, Sequence[Record]],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    num_folds: int | None = None,
+    fold: int = 0,
 ) -> dict[Split, list[Record]]:
     """All three splits from those at hand, each sorted by ``video_id``, none empty.
 
@@ -100,6 +105,8 @@ def complete_splits(
         val_fraction: of the training videos, where no validation videos are given.
         test_fraction: of the training videos, where neither is given.
         seed: of the cut.
+        num_folds: of a cross-validation instead, where all videos are given as ``train``.
+        fold: the one that tests.
 
     Raises:
         UserError: bad fractions, no training videos, a split left empty, a group on two sides.
@@ -111,12 +118,19 @@ def complete_splits(
     if "train" not in splits:
         raise UserError("the data has no training videos; name some of them train")
     check_no_group_leak(splits)  # before the cut, which may fail for lack of groups
+    if num_folds is not None:
+        if len(splits) > 1:
+            raise UserError(
+                f"data.folds={num_folds}: the data set names its own {' and '.join(splits)} "
+                "videos; set data.folds=null, or give it without them"
+            )
+        splits = fold_records(splits["train"], num_folds, fold, val_fraction, seed)
     fractions: dict[Split, float] = {}
     if "val" not in splits:
         fractions["val"] = val_fraction
         if "test" not in splits:
             fractions["test"] = test_fraction
-    if any(fractions.values()):
+    if num_folds is None and any(fractions.values()):
         splits.update(split_records(splits["train"], fractions, seed))
     if len(splits) == 1:
         raise UserError(
@@ -167,29 +181,77 @@ def split_records(
     if shares["train"] <= 0:
         parts = " and ".join(f"data.{split}_fraction={part}" for split, part in fractions.items())
         raise UserError(f"{parts} leave nothing to train on; their sum must be below 1")
-    units = _units(records, seed)
-    total = _count(units)
-    have: dict[Split, Counter[int | None]] = {split: Counter() for split in shares}
-    side: dict[Split, list[_Unit]] = {split: [] for split in shares}
+    side = _apportion(_units(records, seed), shares, whole="train")
+    for split in shares:
+        if not side[split]:
+            _give_one(split, side)
+    return {split: _records(units) for split, units in side.items()}
 
-    def cost(split: Split, unit: _Unit) -> float:
+
+def fold_records(
+    records: Sequence[Record], num_folds: int, fold: int, val_fraction: float, seed: int
+) -> dict[Split, list[Record]]:
+    """One fold of a cross-validation: it tests, the others train and validate.
+
+    Folds are stratified by label, of about the same size, and no unit stands in two of them. Over
+    all folds every record is tested once.
+
+    Args:
+        records: what to cut.
+        num_folds: at least 2.
+        fold: which of them tests, 0..num_folds-1.
+        val_fraction: of the others; 0: the test videos also validate.
+        seed: another seed, other folds.
+
+    Raises:
+        UserError: fewer than 2 folds, no such fold, or too few units for them.
+    """
+    if num_folds < 2:
+        raise UserError(f"data.folds={num_folds} is no cross-validation; give 2 or more, or null")
+    if not 0 <= fold < num_folds:
+        raise UserError(f"data.fold={fold}: the folds are 0 to {num_folds - 1}")
+    units = _units(records, seed)
+    parts = _apportion(units, dict.fromkeys(range(num_folds), 1 / num_folds))
+    if not all(parts.values()):
+        raise UserError(
+            f"data.folds={num_folds} needs as many separate groups or files; there are {len(units)}"
+        )
+    others = _records([unit for number in parts if number != fold for unit in parts[number]])
+    splits = split_records(others, {"val": val_fraction} if val_fraction else {}, seed)
+    return splits | {"test": _records(parts[fold])}
+
+
+_Side = TypeVar("_Side", bound=Hashable)
+
+
+def _apportion(
+    units: Sequence[_Unit], shares: Mapping[_Side, float], whole: _Side | None = None
+) -> dict[_Side, list[_Unit]]:
+    """Gives every unit to the side whose labels fall shortest of their share.
+
+    Args:
+        whole: the side that must have every label.
+    """
+    total = _count(units)
+    have: dict[_Side, Counter[int | None]] = {name: Counter() for name in shares}
+    side: dict[_Side, list[_Unit]] = {name: [] for name in shares}
+
+    def cost(name: _Side, unit: _Unit) -> float:
         return sum(
-            count * (2 * have[split][label] + count) / (shares[split] * total[label])
+            count * (2 * have[name][label] + count) / (shares[name] * total[label])
             for label, count in unit.counts.items()
         )
 
     for unit in units:
-        untrained = any(not have["train"][label] for label in unit.counts)
-        split: Split = "train" if untrained else min(shares, key=lambda s: cost(s, unit))
-        side[split].append(unit)
-        have[split].update(unit.counts)
-    for split in shares:
-        if not side[split]:
-            _give_one(split, side)
-    return {
-        split: _sorted([record for unit in side[split] for record in unit.records])
-        for split in shares
-    }
+        lacks = whole is not None and any(not have[whole][label] for label in unit.counts)
+        name = whole if whole is not None and lacks else min(shares, key=lambda n: cost(n, unit))
+        side[name].append(unit)
+        have[name].update(unit.counts)
+    return side
+
+
+def _records(units: Iterable[_Unit]) -> list[Record]:
+    return _sorted([record for unit in units for record in unit.records])
 
 
 def check_no_group_leak(by_split: Mapping[Split, Sequence[Record]]) -> None:

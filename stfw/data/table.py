@@ -35,6 +35,8 @@ class Table:
         val_fraction: of the training rows, where the table names no validation rows.
         test_fraction: of the rows, where the table names neither validation nor test rows.
         split_seed: of the cut.
+        folds: of a cross-validation: one tests, the others train and validate; None: no such cut.
+        fold: the one that tests, 0..folds-1.
         multi_label: a video may have several classes, ``a|b|c`` (in jsonl and parquet: a list).
 
     Raises:
@@ -49,6 +51,8 @@ class Table:
         val_fraction: float = 0.15,
         test_fraction: float = 0.15,
         split_seed: int = 0,
+        folds: int | None = None,
+        fold: int = 0,
         multi_label: bool = False,
     ) -> None:
         lists = ("label",) if multi_label else ()
@@ -66,7 +70,7 @@ class Table:
             given.setdefault(split, []).append(record)
         if "train" not in given:
             raise UserError(f"{path}: column 'split' names no row train; name some of them so")
-        self._splits = complete_splits(given, val_fraction, test_fraction, split_seed)
+        self._splits = complete_splits(given, val_fraction, test_fraction, split_seed, folds, fold)
 
     @property
     def classes(self) -> list[str]:

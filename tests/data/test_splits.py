@@ -112,6 +112,32 @@ def test_too_few_groups_are_named() -> None:
         split_records(make({0: 10, 1: 10}, group_size=10), FRACTIONS, seed=0)
 
 
+def test_folds_test_everything_once_and_tear_no_group_apart() -> None:
+    records = make(dict.fromkeys(range(3), 30), group_size=4)
+    tested: list[str] = []
+    for fold in range(5):
+        splits = complete_splits({"train": records}, 0.2, 0.9, 0, num_folds=5, fold=fold)
+        groups = [record.group for side in splits.values() for record in side]
+        assert sum(len({r.group for r in side}) for side in splits.values()) == len(set(groups))
+        assert sum(map(len, splits.values())) == len(records)
+        assert {r.label for r in splits["test"]} == {0, 1, 2}
+        assert 12 <= len(splits["test"]) <= 24
+        tested += [record.video_id for record in splits["test"]]
+    assert sorted(tested) == sorted(record.video_id for record in records)
+    other = complete_splits({"train": records}, 0.2, 0, 1, num_folds=5, fold=0)
+    assert {r.video_id for r in other["test"]} != set(tested[: len(other["test"])])
+
+
+def test_wrong_folds_are_named() -> None:
+    records = make({0: 6, 1: 6})
+    for folds, fold, words in ((1, 0, "no cross-validation"), (5, 5, "0 to 4"), (40, 0, "12")):
+        with pytest.raises(UserError, match=words):
+            complete_splits({"train": records}, 0.2, 0, 0, num_folds=folds, fold=fold)
+    given = {"train": records[:6], "test": records[6:]}
+    with pytest.raises(UserError, match="its own train and test videos"):
+        complete_splits(given, 0.2, 0, 0, num_folds=3)  # type: ignore[arg-type]
+
+
 def test_a_leak_names_group_and_files() -> None:
     train = Record("a.mp4", "/a.mp4", 0, group="cam 3")
     test = Record("b.mp4", "/b.mp4", 1, group="cam 3")
