@@ -18,7 +18,7 @@ from stfw.video.blob import Span, is_remote
 from stfw.video.images import is_pattern, scan_images
 from stfw.video.scan import VideoIndex, scan, with_times
 
-__all__ = ["VideoIndex", "cache_dir", "decoders", "probe"]
+__all__ = ["VideoIndex", "cache_dir", "decoders", "identity", "probe"]
 
 _VERSION = 3  # of the cached files; raise it when the meaning of an index changes
 _KNOWN: dict[str, VideoIndex] = {}  # of this process: reading one back costs a tenth of a clip
@@ -37,7 +37,7 @@ def probe(path: str, span: Span | None = None) -> VideoIndex:
         VideoError: missing, not a video, nothing in it decodes, or larger than ``MAX_PIXELS``.
     """
     pictures = span is None and is_pattern(path) and not os.path.lexists(path)
-    key = f"{_VERSION}\0{_identity(path, span, pictures)}\0{span}"
+    key = f"{_VERSION}\0{identity(path, span, pictures)}\0{span}"
     known = _KNOWN.get(key)
     if known is not None:
         return known
@@ -53,8 +53,12 @@ def probe(path: str, span: Span | None = None) -> VideoIndex:
     return index
 
 
-def _identity(path: str, span: Span | None, pictures: bool) -> str:
-    """What changes when the content does. Of a URL only the name is known without asking."""
+def identity(path: str, span: Span | None, pictures: bool) -> str:
+    """What changes when the content does. Of a URL only the name is known without asking.
+
+    Raises:
+        VideoError: there is no such file.
+    """
     if span is not None and is_remote(path):
         return path
     try:
