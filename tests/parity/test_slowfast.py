@@ -1,0 +1,35 @@
+"""The same weights give the same logits as PyTorchVideo's SlowFast networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from stfw.models.converters.slowfast import from_pytorchvideo
+from stfw.models.encoders.slowfast import SlowFast
+from stfw.models.heads.linear import Linear
+from tests.parity.reference import assert_equal_logits, pytorchvideo, randomise
+
+
+def test_logits_are_those_of_pytorchvideo() -> None:
+    hub = pytorchvideo("pytorchvideo.models.hub")
+    reference = randomise(hub.slowfast_r50(model_num_class=7, head_pool=nn.AdaptiveAvgPool3d))
+    encoder = SlowFast()
+    network = nn.ModuleDict({"encoder": encoder, "head": Linear(2304, 7)}).eval()
+    network.load_state_dict(from_pytorchvideo(reference.state_dict()))
+    x_BCTHW = torch.randn(2, 3, 16, 64, 64, generator=torch.Generator().manual_seed(1))
+    # the slow frames as PySlowFast's and PyTorchVideo's recipes take them
+    slow_BCTHW = x_BCTHW.index_select(2, torch.linspace(0, 15, 4).long())
+    with torch.no_grad():
+        ours_BK = network["head"](encoder(x_BCTHW)[:, 0])
+        theirs_BK = reference([slow_BCTHW, x_BCTHW])
+    assert_equal_logits(ours_BK, theirs_BK, "pytorchvideo slowfast_r50")
+
+
+def test_weights_of_r101_50_50_have_a_place() -> None:
+    hub = pytorchvideo("pytorchvideo.models.hub")
+    with torch.device("meta"):
+        theirs = from_pytorchvideo(hub.slowfast_16x8_r101_50_50(model_num_class=7).state_dict())
+        encoder = SlowFast(depth=101, lateral_kernel=5, max_time_blocks=6)
+        ours = nn.ModuleDict({"encoder": encoder, "head": Linear(2304, 7)}).state_dict()
+    assert {n: x.shape for n, x in theirs.items()} == {n: x.shape for n, x in ours.items()}
