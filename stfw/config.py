@@ -62,12 +62,46 @@ class Composed:
     overrides: list[str]
 
 
+PRESETS = ("model", "experiment")  # these choose and set other groups
+
+
 def compose(root: str, overrides: Sequence[str]) -> Composed:
     """Composes ``conf/<root>.yaml`` with overrides.
+
+    What a preset sets in a group is meant for the option that it chose: a group that the overrides
+    choose otherwise comes as its own file says.
 
     Raises:
         UserError: an unknown group, option or key, or an override that does not parse.
     """
+    composed = _compose(root, overrides)
+    keys = [text.split("=", 1)[0] for text in overrides]
+    chosen = {key for key in keys if key in composed.choices and key not in (*PRESETS, "data")}
+    if not chosen:
+        return composed
+    rest = [text for text, key in zip(overrides, keys, strict=True) if _group(key) not in chosen]
+    preset = _compose(root, rest).choices
+    changed = {group for group in chosen if preset.get(group) != composed.choices[group]}
+    if changed:
+        kept = [
+            text
+            for text, key in zip(overrides, keys, strict=True)
+            if _group(key) in changed or key == "data"
+        ]
+        plain = _compose(root, [*kept, "~model"]).cfg
+        with open_dict(composed.cfg):
+            for group in changed:
+                composed.cfg[group] = plain[group]
+    return composed
+
+
+def _group(key: str) -> str:
+    """``encoder`` of ``encoder``, ``encoder.depth`` and ``+encoder.new``."""
+    return key.lstrip("+~").split(".", 1)[0]
+
+
+def _compose(root: str, overrides: Sequence[str]) -> Composed:
+    """Composes as Hydra does."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):

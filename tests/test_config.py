@@ -22,6 +22,19 @@ def test_precedence_is_slot_model_command_line() -> None:
     assert composed.choices["aggregator"] == "max"
 
 
+def test_what_a_preset_sets_in_a_slot_does_not_reach_another_choice() -> None:
+    cfg = compose("train", ["model=mc3_18", "encoder=c3d", "encoder.dropout=0.1"]).cfg
+    assert "variant" not in cfg.encoder
+    assert cfg.encoder.dropout == 0.1
+    cfg = compose("train", ["model=two_stream", "fusion=concat", "sampler=sliding"]).cfg
+    assert list(cfg.fusion) == ["_target_"]
+    assert cfg.sampler.num_frames == cfg.clip.num_frames == 10  # shared facts are followed
+    assert compose("train", ["model=c3d", "optimizer=sgd"]).cfg.optimizer.lr == 0.003  # its own
+    assert compose("train", ["model=c3d", "optimizer=adamw"]).cfg.optimizer.lr != 0.003
+    cfg = compose("train", ["model=c3d", "data=toy", "transform=multi_scale"]).cfg
+    assert cfg.transform.train.flip.prob == 0  # the data set's word, not the model's
+
+
 def test_a_data_set_whose_labels_have_a_direction_is_not_mirrored() -> None:
     assert compose("train", ["model=c3d", "data=toy"]).cfg.transform.train.flip.prob == 0
     assert compose("train", ["data=folder"]).cfg.transform.train.flip.prob == 0.5

@@ -10,8 +10,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from stfw.data.files import existing_folder, logger
 from stfw.data.listed import Listed, read_lines, unique
-from stfw.data.splits import existing_folder, logger
 from stfw.types import Record, Split, UserError, nearest
 
 Kind = Literal["videos", "rawframes"]

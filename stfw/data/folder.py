@@ -7,13 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stfw.data.splits import (
-    SPLIT_NAMES,
-    complete_splits,
-    existing_folder,
-    find_videos,
-    subfolders,
-)
+from stfw.data.files import existing_folder, find_videos, subfolders
+from stfw.data.splits import SPLIT_NAMES, complete_splits
 from stfw.data.table_rows import read_rows
 from stfw.types import Record, Split, UserError, nearest
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stfw.data.files import existing_folder, subfolders
 from stfw.data.listed import Listed, find_lists, read_lines, unique
-from stfw.data.splits import existing_folder, subfolders
 from stfw.types import Record, Split, UserError
 
 _SIDES: dict[str, Split | None] = {"1": "train", "2": "test", "0": None}

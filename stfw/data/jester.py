@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stfw.data.files import existing_folder
 from stfw.data.listed import Listed, read_lines, unique
-from stfw.data.splits import existing_folder
 from stfw.types import Record, Split, UserError, nearest
 
 _NAMES: dict[Split, str] = {"train": "train", "val": "validation", "test": "test"}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stfw.data.files import existing_folder, logger
 from stfw.data.listed import Listed, read_csv, unique
-from stfw.data.splits import existing_folder, logger
 from stfw.types import VIDEO_SUFFIXES, Record, Split, UserError, nearest
 
 _NAMES: dict[Split, tuple[str, ...]] = {

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from stfw.data.splits import complete_splits, logger
+from stfw.data.files import logger
+from stfw.data.splits import complete_splits
 from stfw.types import Record, Split, UserError
 
 WORDS: dict[Split, str] = {"train": "training", "val": "validation", "test": "test"}
@@ -167,7 +168,7 @@ def find_lists(
     Raises:
         UserError: they are not together in any of them.
     """
-    from stfw.data.splits import existing_folder
+    from stfw.data.files import existing_folder
 
     if splits_dir is not None:
         places = [existing_folder(splits_dir, "data.splits_dir")]

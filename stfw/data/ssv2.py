@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from stfw.data.files import existing_folder
 from stfw.data.listed import Listed, find_lists, read_lines, read_text, unique
-from stfw.data.splits import existing_folder
 from stfw.types import Record, Split, UserError, nearest
 
 _PREFIX = "something-something-v2-"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from stfw.data.files import existing_folder
 from stfw.data.listed import existing
-from stfw.data.splits import SPLIT_NAMES, complete_splits, existing_folder
+from stfw.data.splits import SPLIT_NAMES, complete_splits
 from stfw.data.table_rows import COLUMNS, Row, read_rows
 from stfw.types import Record, Split, UserError, nearest
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stfw.data.splits import logger
+from stfw.data.files import logger
 from stfw.types import UserError, nearest
 
 COLUMNS = ("path", "label", "start_sec", "end_sec", "group", "split")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stfw.data.files import existing_folder
 from stfw.data.listed import Listed, find_lists, read_lines, unique
-from stfw.data.splits import existing_folder
 from stfw.types import Record, Split, UserError, nearest
 
 _LISTS: tuple[Split, ...] = ("train", "test")

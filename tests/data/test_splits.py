@@ -10,13 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stfw.data.splits import (
-    check_no_group_leak,
-    complete_splits,
-    existing_folder,
-    find_videos,
-    split_records,
-)
+from stfw.data.files import existing_folder, find_videos
+from stfw.data.splits import check_no_group_leak, complete_splits, split_records
 from stfw.types import Record, UserError
 
 FRACTIONS = {"val": 0.15, "test": 0.15}

@@ -146,7 +146,7 @@ def found(folder: str) -> Names:
     Raises:
         UserError: there is no such folder, or no video in it.
     """
-    from stfw.data.splits import existing_folder, find_videos
+    from stfw.data.files import existing_folder, find_videos
 
     root = existing_folder(folder, "FOLDER")
     videos = find_videos(root)

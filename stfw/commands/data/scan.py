@@ -109,7 +109,7 @@ def of(paths: Iterable[str]) -> list[Key]:
     Raises:
         UserError: there is no such file or folder.
     """
-    from stfw.data.splits import find_videos
+    from stfw.data.files import find_videos
 
     found: dict[Key, None] = {}
     for text in paths:

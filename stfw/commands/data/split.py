@@ -71,7 +71,8 @@ def of_folder(arguments: argparse.Namespace, beside: Path) -> tuple[Sequence[str
 
 def of_table(arguments: argparse.Namespace, beside: Path) -> tuple[Sequence[str], Rows]:
     """Columns and rows of a table, cut just as ``data=table`` cuts it but for a split it has."""
-    from stfw.data.splits import complete_splits, existing_folder
+    from stfw.data.files import existing_folder
+    from stfw.data.splits import complete_splits
     from stfw.data.table_rows import COLUMNS, read_rows
 
     lists = ("label",) if arguments.multi_label else ()
