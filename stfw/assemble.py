@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 from collections.abc import Callable, Collection
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from stfw.check import Check
+from stfw.network import assemble_network
 from stfw.types import UserError, Views
 
 LOADER_KEYS = (
@@ -34,10 +34,12 @@ ROOT_HINTS: dict[str, Any] = {
     "seed": int,
     "views": str,
     "max_clips_per_forward": int,
+    "stream_dropout": float,
     "runs_dir": str,
     "output_dir": str | None,
     "resume": str | None,
     "init_from": str | None,
+    "weights": str | None,
     "test": bool,
 }
 STREAM_HINTS: dict[str, Any] = {
@@ -84,6 +86,9 @@ class Build:
     def join(self, part: Callable[..., Any], *args: Any, **parts: Any) -> Any:
         return part(*args, **parts)
 
+    def refuse(self, message: str) -> None:
+        raise UserError(message)
+
 
 Make = Build | Check
 
@@ -114,34 +119,6 @@ def assemble_streams(cfg: DictConfig, make: Make) -> dict[str, Any]:
         str(name): make.join(Stream, make(node.source), node.num_frames, node.stack)
         for name, node in cfg.streams.items()
     }
-
-
-def assemble_network(cfg: DictConfig, make: Make, num_classes: int) -> Any:
-    """The network: an encoder and an aggregator per stream, a fusion, a head."""
-    from stfw.models.recognizer import Recognizer
-
-    encoders, aggregators, stacked = {}, {}, []
-    for name, stream in cfg.streams.items():
-        channels = make(stream.source).channels
-        if stream.stack:
-            num_frames = stream.num_frames or cfg.clip.num_frames
-            channels = make.join(operator.mul, channels, num_frames)
-            stacked.append(str(name))
-        encoder = make(stream.encoder or cfg[stream.slot], in_channels=channels)
-        aggregator = make(stream.aggregator or cfg.aggregator, in_features=encoder.num_features)
-        encoders[str(name)], aggregators[str(name)] = encoder, aggregator
-    widths = {name: aggregator.num_features for name, aggregator in aggregators.items()}
-    fusion = make(cfg.fusion, in_features=widths)
-    head = make(cfg.head, in_features=fusion.num_features, num_classes=num_classes)
-    return make.join(
-        Recognizer,
-        encoders,
-        aggregators,
-        fusion,
-        head,
-        cfg.get("max_clips_per_forward", 32),
-        stacked,
-    )
 
 
 def assemble_batch_transform(cfg: DictConfig, make: Make, num_classes: int) -> Any:

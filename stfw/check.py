@@ -68,6 +68,9 @@ class Check:
     def join(self, part: Callable[..., Any], *args: Any, **parts: Any) -> Any:
         return Supplied()
 
+    def refuse(self, message: str) -> None:
+        self.mistakes.append(message)
+
     def expect(self, node: DictConfig, key: str, hint: Any) -> None:
         """Compares one plain value with a type."""
         if key not in node:
@@ -166,6 +169,14 @@ def resolve_target(name: str, where: str = "_target_") -> Callable[..., Any]:
     if not (is_class or own_name in LISTED_FUNCTIONS or _inside(home + ".", yours)):
         raise refusal
     return found
+
+
+def class_fact(node: DictConfig, name: str, default: Any) -> Any:
+    """An attribute of the class that a node names, known before anything is built."""
+    try:
+        return getattr(resolve_target(str(node._get_node("_target_"))), name, default)
+    except UserError:
+        return default  # told when the part itself is checked
 
 
 def fits(value: Any, hint: Any) -> bool:

@@ -36,9 +36,24 @@ class Timm(nn.Module):
         self.net = timm.create_model(
             name, pretrained=pretrained, num_classes=0, in_chans=in_channels, drop_rate=drop_rate
         )
+        self.name = name
         self.num_features = int(self.net.num_features)  # type: ignore[arg-type]
 
+    def maps(self, x_BCTHW: Tensor) -> Tensor:
+        """The last maps of every frame.
+
+        Raises:
+            UserError: the network is a transformer, which has none.
+        """
+        maps_FCHW = self.net.forward_features(_frames(x_BCTHW))  # type: ignore[operator]
+        if maps_FCHW.ndim != 4 or maps_FCHW.shape[1] != self.num_features:
+            raise UserError(f"encoder.name={self.name} has no maps; choose a convolutional network")
+        return maps_FCHW.unflatten(0, (len(x_BCTHW), -1)).transpose(1, 2)
+
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        B, C, T, H, W = x_BCTHW.shape
-        x_FCHW = x_BCTHW.transpose(1, 2).reshape(B * T, C, H, W)
-        return self.net(x_FCHW).reshape(B, T, -1)
+        return self.net(_frames(x_BCTHW)).unflatten(0, (len(x_BCTHW), -1))
+
+
+def _frames(x_BCTHW: Tensor) -> Tensor:
+    """T folded into B."""
+    return x_BCTHW.transpose(1, 2).flatten(0, 1)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from stfw.models.fusions.presence import masked
+
 
 class Concat(nn.Module):
     """Features of all streams side by side, in the order of ``in_features``.
@@ -25,11 +27,5 @@ class Concat(nn.Module):
         self.num_features = sum(in_features.values())
 
     def forward(self, by_stream: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        features = []
-        for name in self.streams:
-            feature_BD = by_stream[name]
-            if name in present:
-                present_B1 = present[name].unsqueeze(1)
-                feature_BD = torch.where(present_B1, feature_BD, torch.zeros_like(feature_BD))
-            features.append(feature_BD)
+        features = [masked(name, by_stream, present) for name in self.streams]
         return features[0] if len(features) == 1 else torch.cat(features, dim=1)

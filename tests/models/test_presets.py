@@ -1,0 +1,112 @@
+"""The articles' chains: each passes the dry run, loads real videos, and learns from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stfw.assemble import Build, assemble_data, assemble_network, check
+from stfw.config import compose
+from stfw.models.encoders.patch_cnn import PatchCnn
+from stfw.models.recognizer import Recognizer
+
+# stream -> N C T H W (sound: N C M L) of the shipped preset
+SHAPES = {
+    "patches": {"rgb": (20, 3, 4, 32, 32)},
+    "fragments": {"rgb": (8, 3, 4, 32, 32)},
+    "cnn_attention": {"rgb": (1, 3, 16, 32, 32)},
+    "two_stream": {"rgb": (1, 3, 1, 224, 224), "flow": (1, 2, 10, 224, 224)},
+    "two_stream_fused": {"rgb": (5, 3, 1, 224, 224), "flow": (5, 2, 10, 224, 224)},
+    "three_stream": {
+        "rgb": (1, 3, 16, 32, 32),
+        "flow": (1, 2, 16, 32, 32),
+        "audio": (1, 1, 64, 201),
+    },
+}
+TOY = [
+    "data.num_train=2",
+    "data.num_val=2",
+    "data.num_test=2",
+    "data.num_frames=20",
+    "data.batch_size=2",
+    "data.num_workers=0",
+]
+# what pictures of published size cost is left out of the step
+LESS = {
+    "two_stream": ["clip.crop_size=32", "clip.short_side=36"],
+    "two_stream_fused": ["clip.crop_size=32", "clip.short_side=36"],
+}
+
+
+def network_of(preset: str, *overrides: str) -> Recognizer:
+    cfg = compose("train", [f"model={preset}", *overrides]).cfg
+    return assemble_network(cfg, Build(), num_classes=8)
+
+
+@pytest.mark.parametrize("preset", SHAPES)
+def test_a_preset_reads_what_it_says_and_learns(preset: str, tmp_path: Path) -> None:
+    cfg = compose("train", [f"model={preset}", *TOY]).cfg
+    check(cfg)
+    data = assemble_data(cfg, Build())
+    data.setup("fit")
+    example = data.example()
+    shapes = SHAPES[preset]
+    assert {name: tuple(example[name].shape[1:]) for name in example["present"]} == shapes  # type: ignore[literal-required]
+    torch.manual_seed(0)
+    network = network_of(preset, *LESS.get(preset, []), "head.dropout=0")
+    x = {name: random_stream(shape) for name, shape in shapes.items()}
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(2):
+        logits_BVK = network.train()(x)
+        loss = nn.functional.cross_entropy(logits_BVK[:, 0], torch.tensor([2, 5]))
+        optimizer.zero_grad()
+        loss.backward()
+        losses.append(loss.item())
+        optimizer.step()
+    assert losses[1] < losses[0]
+    assert all(p.grad is not None and p.grad.any() for p in network.parameters())
+
+
+def random_stream(shape_NCTHW: tuple[int, ...]) -> Tensor:
+    """Two videos of one view; pictures of 32 x 32."""
+    if len(shape_NCTHW) == 5:
+        shape_NCTHW = (*shape_NCTHW[:3], 32, 32)
+    return torch.randn(2, 1, *shape_NCTHW)
+
+
+def test_two_stream_is_a_frame_and_a_stack_of_twenty_flow_channels() -> None:
+    with torch.device("meta"):
+        network = network_of("two_stream")
+    assert network.encoders["rgb"].net.conv1.in_channels == 3
+    assert network.encoders["flow"].net.conv1.in_channels == 20
+    assert network.fusion.average == "probabilities"
+
+
+def test_two_stream_fused_joins_the_last_maps_over_five_moments() -> None:
+    with torch.device("meta"):
+        network = network_of("two_stream_fused")
+    assert tuple(network.fusion.conv.weight.shape) == (512, 2 * 512, 3, 3, 3)
+    assert network.head.fc.in_features == 512
+
+
+def test_fragments_are_seen_one_by_one_before_the_gru() -> None:
+    network = network_of("fragments")
+    encoder = network.encoders["rgb"]
+    assert isinstance(encoder, PatchCnn)
+    seen = []
+    encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape))
+    network({"rgb": torch.randn(2, 1, 8, 3, 4, 32, 32)})
+    assert seen == [(16, 3, 4, 32, 32)]
+    assert network.aggregators["rgb"].gru.input_size == encoder.num_features
+
+
+def test_three_streams_end_in_an_lstm_each() -> None:
+    with torch.device("meta"):
+        network = network_of("three_stream")
+    assert list(network.encoders) == list(network.aggregators) == ["rgb", "flow", "audio"]
+    assert all(isinstance(one.lstm, nn.LSTM) for one in network.aggregators.values())
+    assert network.head.fc.in_features == 3 * 256
