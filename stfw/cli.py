@@ -14,6 +14,8 @@ COMMANDS = {
     "predict": "label files or folders: <run> <files or folders>",
     "data": "scan, prepare, split, browse, pack, verify data; extract flow",
     "zoo": "every preset: exact parameters and GMACs beside the published; zoo check demands them",
+    "weights": "import <file> as=<preset>: somebody else's checkpoint; show <file>",
+    "fuse": "late fusion of finished runs: <run> <run> [...]",
     "config": "print the composed run without starting it; check=true checks it",
     "doctor": "say what this machine and installation can do",
     "completion": "print shell completion: bash or zsh",

@@ -129,6 +129,12 @@ def open_checkpoint(
     # the config is resolved: what pointed at these facts must follow them again
     cfg.sampler.views = "${views}"
     cfg.output_dir = None
+    cfg.setdefault("stream_dropout", 0.0)  # runs of earlier versions have no such key
+    # its weights are in the checkpoint: nothing is fetched again
+    cfg.init_from = cfg.weights = None
+    for slot in ("encoder", "audio_encoder"):
+        if slot in cfg and "pretrained" in cfg[slot]:
+            cfg[slot].pretrained = False
     return content, cfg, list(stored["classes"])
 
 

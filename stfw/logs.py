@@ -13,6 +13,7 @@ SILENCED = (
     r".*smaller than the logging interval.*",  # metrics.csv has a row per epoch
     r".*isinstance\(treespec, LeafSpec\).*",  # inside Lightning
     r".*`LeafSpec` is deprecated.*",  # inside Lightning
+    r".*module\(s\) in eval mode at the start of training.*",  # meant: task.finetune
     r".*lr_scheduler\.step\(\)` before `optimizer\.step\(\).*",  # after a resume
 )
 

@@ -1,4 +1,4 @@
-"""``predictions.csv``: every test video's probabilities, to re-score and fuse offline."""
+"""``predictions.csv``: every video's probabilities, to re-score and fuse offline."""
 
 from __future__ import annotations
 
@@ -8,39 +8,53 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
 
 from stfw.data.datamodule import VideoDataModule
 from stfw.runs.directory import write_text
 from stfw.tasks.classification import Classification, Prediction
-from stfw.types import Record
+from stfw.types import Record, Split
 
 
 class PredictionsCsv(pl.Callback):
-    """Gathers the test predictions of all ranks and checks that each video is there once.
+    """Gathers the predictions of all ranks and checks that each video is there once.
 
     Args:
-        path: the file.
+        path: the file of the test.
+        val_path: the file of a validation that stands alone, not of those between epochs; None:
+            not kept.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str, val_path: str | None = None) -> None:
+        self.path, self.val_path = Path(path), Path(val_path) if val_path else None
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write(self.path, "test", trainer.limit_test_batches, trainer, pl_module)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.val_path is not None and trainer.state.fn == TrainerFn.VALIDATING:
+            self._write(self.val_path, "val", trainer.limit_val_batches, trainer, pl_module)
+
+    @staticmethod
+    def _write(
+        path: Path, split: Split, limit: float, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> None:
         assert isinstance(pl_module, Classification)
         rows = pl_module.gathered_predictions()
         if not trainer.is_global_zero:
             return
         data: VideoDataModule = trainer.datamodule  # type: ignore[attr-defined]
-        records, skipped = data.splits["test"], data.bad_samples.paths("test")
+        records, skipped = data.splits[split], data.bad_samples.paths(split)
         ids = [row[0] for row in rows]
         expected = {record.video_id for record in records if record.path not in skipped}
-        limited = trainer.limit_test_batches != 1.0
+        limited = limit != 1.0
         if len(set(ids)) != len(ids) or not (limited or expected <= set(ids)):
             raise RuntimeError(
-                f"{len(expected)} test videos gave {len(ids)} predictions of {len(set(ids))} videos"
+                f"{len(expected)} {split} videos gave {len(ids)} predictions of "
+                f"{len(set(ids))} videos"
             )
         of_id = {record.video_id: record for record in records}
-        write_text(self.path, to_csv(rows, of_id, pl_module.classes))
+        write_text(path, to_csv(rows, of_id, pl_module.classes))
 
 
 def to_csv(

@@ -23,17 +23,25 @@ FREE_ON_RESUME = (
     "data.eval_batch_size",
     "data.root",
 )
-HELD_ON_RESUME = ("clip", "streams", "encoder", "aggregator", "fusion", "head", "optimizer", "data")
+HELD_ON_RESUME = (
+    "clip",
+    "streams",
+    "encoder",
+    "aggregator",
+    "fusion",
+    "head",
+    "task",
+    "optimizer",
+    "data",
+)
 
 
 def find_start(cfg: DictConfig) -> tuple[RunDir | None, Path | None]:
     """The run to go on with and its checkpoint; writes nothing.
 
     Raises:
-        UserError: ``resume`` or ``init_from`` names nothing, or something else than this run.
+        UserError: ``resume`` names nothing, or something else than this run.
     """
-    if cfg.init_from is not None and not Path(cfg.init_from).expanduser().is_file():
-        find_checkpoint(cfg.init_from)
     told = os.environ.get("STFW_RUN_DIR")
     if told and not is_rank_zero():  # started by rank 0, which has chosen
         resume = os.environ.get("STFW_RESUME")

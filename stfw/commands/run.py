@@ -21,6 +21,7 @@ from stfw.assemble import (
     check,
 )
 from stfw.commands.resume import choose_folder, find_start, is_rank_zero
+from stfw.commands.start import open_start
 from stfw.config import Composed, to_plain
 from stfw.data.bad_samples import read_counts
 from stfw.runs import directory, fingerprint
@@ -55,13 +56,14 @@ def train(composed: Composed) -> str:
     # everything that may be wrong is looked at before anything is written
     check_devices(cfg)
     old, checkpoint = find_start(cfg)
+    weights = open_start(cfg, composed.choices) if checkpoint is None else None
     data = assemble_data(cfg, Build())
     check_data(data.splits, data.reader.classes)
     check_labels(cfg, data.splits["train"])
     run = choose_folder(cfg, old, checkpoint)
     cfg.output_dir = str(run.path)
     try:
-        setup = prepare(composed, run, data, checkpoint)
+        setup = prepare(composed, run, data, checkpoint, weights)
     except BaseException as error:
         close(run, error)
         raise
@@ -72,6 +74,8 @@ def train(composed: Composed) -> str:
         metrics = scores(setup.trainer, "val/")
         if cfg.test:
             best = best_checkpoint(setup.trainer)
+            if keeps_val_scores(setup.trainer):  # the metrics stay the last epoch's
+                setup.trainer.validate(setup.task, setup.data, ckpt_path=best, verbose=False)
             setup.trainer.test(setup.task, setup.data, ckpt_path=best, verbose=False)
             metrics |= scores(setup.trainer, "test/")
     except BaseException as error:
@@ -98,18 +102,20 @@ def train(composed: Composed) -> str:
     return result_line(metrics, run.path)
 
 
-def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None) -> Setup:
+def prepare(
+    composed: Composed, run: RunDir, data: Any, checkpoint: Path | None, weights: Any = None
+) -> Setup:
     """Builds network, task and trainer; prints and stores the plan."""
     from stfw.commands.plan import describe_data, make_plan, show
     from stfw.runs.checkpoint_io import SafeCheckpointIO
-    from stfw.runs.weights import init_from
+    from stfw.runs.weights import start_from
 
     cfg, build = composed.cfg, Build()
     classes = data.reader.classes
     network = assemble_network(cfg, build, len(classes))
     console = Console(highlight=False, soft_wrap=True)
     plain = to_plain(cfg)
-    note = init_from(network, cfg.init_from) if cfg.init_from and checkpoint is None else None
+    note = start_from(network, weights, classes) if weights is not None else None
     task = assemble_task(cfg, build, network, classes)
     task.checkpoint_extra = {"config": plain, "classes": list(classes), "choices": composed.choices}
     trainer = assemble_trainer(cfg, build, [], [SafeCheckpointIO()])
@@ -143,6 +149,9 @@ def prepare(composed: Composed, run: RunDir, data: Any, checkpoint: Path | None)
         show(plan, described, console)
         if note:
             console.print(f"weights: {note}")
+        finetune = getattr(task, "finetune", None)  # a task of your own may have none
+        if finetune is not None and (tuning := finetune.describe(network)):
+            console.print(f"fine-tuning: {tuning}")
         if checkpoint is not None:
             console.print(f"going on from {checkpoint}")
         console.print(f"run {run.path}")
@@ -221,6 +230,13 @@ def best_checkpoint(trainer: Any) -> str | None:
 
     kept = (c.best_model_path for c in trainer.callbacks if isinstance(c, BestAndLast))
     return next(kept, None) or None
+
+
+def keeps_val_scores(trainer: Any) -> bool:
+    """Whether the best checkpoint's validation scores are to be written."""
+    from stfw.callbacks.predictions_csv import PredictionsCsv
+
+    return any(isinstance(c, PredictionsCsv) and c.val_path for c in trainer.callbacks)
 
 
 def timings(trainer: Any) -> dict[str, float]:

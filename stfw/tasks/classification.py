@@ -14,6 +14,7 @@ from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
 from stfw.models.recognizer import view_probabilities
+from stfw.tasks.param_groups import FineTuning, scale
 from stfw.types import UserError
 
 # video id, label (or labels), probability per class
@@ -36,6 +37,7 @@ class Classification(pl.LightningModule):
         lr_scheduler: ``(optimizer, num_steps, num_epochs) -> scheduler``, or None.
         seed: makes every step's dropout the same however the run was interrupted.
         multi_label: a video may have several classes, each with a probability of its own.
+        finetune: what learns, and how fast; None: everything alike.
     """
 
     def __init__(
@@ -48,10 +50,14 @@ class Classification(pl.LightningModule):
         lr_scheduler: Callable[..., Any] | None = None,
         seed: int = 0,
         multi_label: bool = False,
+        finetune: FineTuning | None = None,
     ) -> None:
         super().__init__()
         self.multi_label = multi_label
         self.network, self.batch_transform, self.loss = network, batch_transform, loss
+        self.finetune = finetune or FineTuning()
+        self.finetune.apply(network)  # before any wrapper asks what has a gradient
+        self.finetune.hold(network)
         self.classes, self.seed = list(classes), seed
         self.make_optimizer, self.make_lr_scheduler = optimizer, lr_scheduler
         self.predictions: list[Prediction] = []
@@ -62,6 +68,12 @@ class Classification(pl.LightningModule):
         self.val_scores = _scores(num_classes, "val/", names)
         self.test_scores = _scores(num_classes, "test/", names)
         self.train_loss, self.val_loss, self.test_loss = MeanMetric(), MeanMetric(), MeanMetric()
+
+    def train(self, mode: bool = True) -> Classification:
+        super().train(mode)
+        if mode:
+            self.finetune.hold(self.network)
+        return self
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["stfw"] = self.checkpoint_extra
@@ -121,8 +133,7 @@ class Classification(pl.LightningModule):
         return sorted(mine)
 
     def configure_optimizers(self) -> Any:
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
-        optimizer = self.make_optimizer(parameters)
+        optimizer = scale(self.make_optimizer(self.finetune.groups(self.network)))
         if self.make_lr_scheduler is None:
             return optimizer
         scheduler = self.make_lr_scheduler(
