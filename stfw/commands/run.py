@@ -226,9 +226,9 @@ def scores(trainer: Any, prefix: str) -> dict[str, float]:
 
 def best_checkpoint(trainer: Any) -> str | None:
     """The best checkpoint's path, or None (the weights as they are) where none was kept."""
-    from stfw.callbacks.checkpoint import BestAndLast
+    from stfw.callbacks.checkpoint import Best
 
-    kept = (c.best_model_path for c in trainer.callbacks if isinstance(c, BestAndLast))
+    kept = (c.best_model_path for c in trainer.callbacks if isinstance(c, Best))
     return next(kept, None) or None
 
 

@@ -103,6 +103,23 @@ main(["train", *{common!r}, "output_dir={parts}"])
     assert run_json(parts)["status"] == "finished"
 
 
+def test_the_last_epoch_is_kept_when_the_score_no_longer_improves(
+    stfw: Call, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    worse = ["callbacks.best.monitor=epoch", "callbacks.best.mode=min"]  # the first is the best
+    words = [*TINY, "test=false", "trainer.max_epochs=3", *worse, f"output_dir={run}"]
+    assert stfw("train", *words)[0] == 0
+    kept = {
+        name: torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
+        for name in ("best", "last")
+    }
+    assert {name: content["epoch"] for name, content in kept.items()} == {"best": 0, "last": 2}
+    (state,) = (v for k, v in kept["last"]["callbacks"].items() if "'epoch'" in k)
+    assert state["best_model_path"].endswith("best.ckpt")
+    assert float(state["best_model_score"]) == 0
+
+
 def test_resume_auto_finds_the_unfinished_run_of_the_same_kind(
     stfw: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
