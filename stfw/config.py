@@ -5,6 +5,7 @@ torch is not imported here, so that composing and its mistakes cost a second.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Sequence
@@ -80,7 +81,7 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
     if not chosen:
         return composed
     rest = [text for text, key in zip(overrides, keys, strict=True) if _group(key) not in chosen]
-    preset = _compose(root, rest).choices
+    preset = _choices_of(root, tuple(rest), os.environ.get("STFW_CONF"))
     changed = {group for group in chosen if preset.get(group) != composed.choices[group]}
     if changed:
         kept = [
@@ -93,6 +94,12 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
             for group in changed:
                 composed.cfg[group] = plain[group]
     return composed
+
+
+@functools.lru_cache(maxsize=64)
+def _choices_of(root: str, overrides: tuple[str, ...], user: str | None) -> dict[str, str]:
+    """What is chosen in every group; ``user`` is the folder that is searched first."""
+    return _compose(root, overrides).choices
 
 
 def _group(key: str) -> str:
