@@ -41,6 +41,7 @@ ROOT_HINTS: dict[str, Any] = {
     "init_from": str | None,
     "weights": str | None,
     "test": bool,
+    "test_checkpoint": Literal["best", "last"],
 }
 STREAM_HINTS: dict[str, Any] = {
     "num_frames": int | None,

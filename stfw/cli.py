@@ -15,6 +15,9 @@ COMMANDS = {
     "data": "scan, prepare, split, browse, pack, verify data; extract flow",
     "zoo": "every preset: exact parameters and GMACs beside the published; zoo check demands them",
     "weights": "import <file> as=<preset>: somebody else's checkpoint; show <file>",
+    "sweep": "search hyperparameters: sweep=<name> [overrides]; sweep report",
+    "runs": "list, diff, explain, compare, best, tag and clean finished runs",
+    "table": "table=<name>: run what a table of results lacks, and write it",
     "fuse": "late fusion of finished runs: <run> <run> [...]",
     "config": "print the composed run without starting it; check=true checks it",
     "doctor": "say what this machine and installation can do",
@@ -25,7 +28,7 @@ HELP = """usage: stfw <command> [arguments]
 
 {commands}
 
-train, test and config take overrides: stfw train model=c3d optimizer.lr=0.01 trainer.max_epochs=5
+train, test, sweep, table and config take overrides: stfw train model=c3d optimizer.lr=0.01 trainer.max_epochs=5
 stfw <command> --help tells more; stfw train alone runs on videos that stfw makes itself.
 """
 

@@ -75,7 +75,7 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
     Raises:
         UserError: an unknown group, option or key, or an override that does not parse.
     """
-    composed = _compose(root, overrides)
+    composed = compose_root(root, overrides)
     keys = [text.split("=", 1)[0] for text in overrides]
     chosen = {key for key in keys if key in composed.choices and key not in (*PRESETS, "data")}
     if not chosen:
@@ -89,7 +89,7 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
             for text, key in zip(overrides, keys, strict=True)
             if _group(key) in changed or key == "data"
         ]
-        plain = _compose(root, [*kept, "~model"]).cfg
+        plain = compose_root(root, [*kept, "~model"]).cfg
         with open_dict(composed.cfg):
             for group in changed:
                 composed.cfg[group] = plain[group]
@@ -99,7 +99,7 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
 @functools.lru_cache(maxsize=64)
 def _choices_of(root: str, overrides: tuple[str, ...], user: str | None) -> dict[str, str]:
     """What is chosen in every group; ``user`` is the folder that is searched first."""
-    return _compose(root, overrides).choices
+    return compose_root(root, overrides).choices
 
 
 def _group(key: str) -> str:
@@ -107,8 +107,12 @@ def _group(key: str) -> str:
     return key.lstrip("+~").split(".", 1)[0]
 
 
-def _compose(root: str, overrides: Sequence[str]) -> Composed:
-    """Composes as Hydra does."""
+def compose_root(root: str, overrides: Sequence[str]) -> Composed:
+    """Composes ``conf/<root>.yaml`` as Hydra does; for a run there is ``compose``.
+
+    Raises:
+        UserError: see ``compose``.
+    """
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):

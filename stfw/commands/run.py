@@ -73,10 +73,10 @@ def train(composed: Composed) -> str:
             raise KeyboardInterrupt
         metrics = scores(setup.trainer, "val/")
         if cfg.test:
-            best = best_checkpoint(setup.trainer)
+            tested = best_checkpoint(setup.trainer) if cfg.test_checkpoint == "best" else None
             if keeps_val_scores(setup.trainer):  # the metrics stay the last epoch's
-                setup.trainer.validate(setup.task, setup.data, ckpt_path=best, verbose=False)
-            setup.trainer.test(setup.task, setup.data, ckpt_path=best, verbose=False)
+                setup.trainer.validate(setup.task, setup.data, ckpt_path=tested, verbose=False)
+            setup.trainer.test(setup.task, setup.data, ckpt_path=tested, verbose=False)
             metrics |= scores(setup.trainer, "test/")
     except BaseException as error:
         close(run, error)
@@ -137,6 +137,7 @@ def prepare(
         run.update(
             name=cfg.name,
             command=directory.command_line(),
+            overrides=composed.overrides,
             status="running",
             reason=None,
             started=run.read().get("started", now()),

@@ -21,10 +21,14 @@ import numpy as np
 
 from stfw.data.toy_render import (
     APPEARANCES,
+    DISTRACTOR_PLACES,
     MOTIONS,
     SAMPLE_RATE,
     SOUNDS,
+    at_centre,
+    distractor,
     draw_scene,
+    lit_for,
     render,
     sing,
 )
@@ -49,6 +53,11 @@ class Toy:
         size: height and width in pixels, even.
         fps: frames per second.
         seed: of the data; splits draw from separate streams of it.
+        num_cue_frames: the light is on for so many frames on end, and only then the object has
+            the video's colour; in the dark it takes any colour, another in every frame. None: the
+            light is always on.
+        num_distractors: further objects near the frame's border, each with a motion of its own;
+            the object itself then stays near the centre. At most 3.
 
     Raises:
         UserError: an unknown cue, or too few videos to have every class in every split.
@@ -65,6 +74,8 @@ class Toy:
         size: int = 64,
         fps: int = 16,
         seed: int = 0,
+        num_cue_frames: int | None = None,
+        num_distractors: int = 0,
     ) -> None:
         self.cues = _checked_cues(cues)
         self.counts = {"train": num_train, "val": num_val, "test": num_test}
@@ -74,7 +85,16 @@ class Toy:
                 raise UserError(f"data.num_{split}={count} is below 1")
         if size % 2 or size < 16:
             raise UserError(f"data.size={size} must be even and at least 16")
+        if num_cue_frames is not None and not 1 <= num_cue_frames <= num_frames:
+            raise UserError(f"data.num_cue_frames={num_cue_frames}: give 1 to {num_frames}")
+        if not 0 <= num_distractors <= len(DISTRACTOR_PLACES):
+            raise UserError(
+                f"data.num_distractors={num_distractors}: give 0 to {len(DISTRACTOR_PLACES)}"
+            )
+        self.num_cue_frames, self.num_distractors = num_cue_frames, num_distractors
         settings = [VERSION, self.cues, self.counts, num_frames, size, fps, seed]
+        if num_cue_frames is not None or num_distractors:
+            settings += [num_cue_frames, num_distractors]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
         self.root = Path(root).expanduser() if root else _cache_dir() / "toy" / digest
         self.digest = digest
@@ -139,7 +159,8 @@ class Toy:
     def _write(self, jobs: Sequence[tuple[Path, int, tuple[int, ...]]]) -> None:
         for folder in {path.parent for path, _, _ in jobs}:
             folder.mkdir(parents=True, exist_ok=True)
-        settings = (self.cues, self.num_frames, self.size, self.fps)
+        variant = (self.num_cue_frames, self.num_distractors)
+        settings = (self.cues, self.num_frames, self.size, self.fps, *variant)
         tasks = [(path, self.classes[label], seed, *settings) for path, label, seed in jobs]
         num_processes = min(8, os.cpu_count() or 1, len(tasks))
         note = f"writing {len(tasks)} toy videos to {self.root}"
@@ -160,17 +181,22 @@ def factors(class_name: str, cues: Sequence[str], generator: np.random.Generator
 
 
 def _write_clip(
-    task: tuple[Path, str, tuple[int, ...], list[str], int, int, int],
+    task: tuple[Path, str, tuple[int, ...], list[str], int, int, int, int | None, int],
 ) -> None:
     from stfw.video.writer import write_video
 
-    path, class_name, seed, cues, num_frames, size, fps = task
+    path, class_name, seed, cues, num_frames, size, fps, num_cue_frames, num_distractors = task
     generator = np.random.default_rng(np.random.SeedSequence(seed))
     shown = factors(class_name, cues, generator)
     scene = draw_scene(shown["motion"], shown["appearance"], num_frames, size, generator)
     audio_L = sing(shown["sound"], num_frames / fps, generator)
+    if num_distractors:
+        scene = at_centre(scene, size, generator)
+    if num_cue_frames is not None:
+        scene = lit_for(scene, num_cue_frames, generator)
+    others = [distractor(nth, num_frames, size, generator) for nth in range(num_distractors)]
     options = {"crf": "18", "preset": "veryfast", "tune": "fastdecode", "bf": "0"}
-    write_video(path, render(scene), fps, audio_L, SAMPLE_RATE, options=options)
+    write_video(path, render(scene, *others), fps, audio_L, SAMPLE_RATE, options=options)
 
 
 def _show(done: Iterable[None], total: int, note: str) -> None:

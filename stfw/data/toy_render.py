@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ APPEARANCES = ("red", "green", "blue", "amber", "violet", "teal", "pink", "lime"
 SHAPES = ("triangle", "bar", "angle", "arrow", "half_disc")
 SAMPLE_RATE = 16000
 _HUES = dict(zip(APPEARANCES, (0, 125, 220, 40, 275, 180, 325, 80), strict=True))  # degrees
+# (y, x) in frame sides, on the torus: the corners, top and bottom, left and right
+DISTRACTOR_PLACES = ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0))
 _MIN_RADIUS, _MAX_RADIUS = 7.5, 21.0  # pixels of a 64-pixel frame
 
 
@@ -34,9 +36,10 @@ class Scene:
         angle_T: of the object; grows clockwise on the screen.
         shake_T2: int64, rows and columns by which the camera moves the whole picture.
         shape: one of ``SHAPES``.
-        color_C: of the object, 0..1.
+        color_TC: of the object, 0..1.
         texture: (kind 0..3, contrast).
         background_HWC: float32, 0..1.
+        light_T: factor of the background's brightness.
     """
 
     x_T: np.ndarray
@@ -45,9 +48,10 @@ class Scene:
     angle_T: np.ndarray
     shake_T2: np.ndarray
     shape: str
-    color_C: np.ndarray
+    color_TC: np.ndarray
     texture: tuple[int, float]
     background_HWC: np.ndarray
+    light_T: np.ndarray
 
 
 def draw_scene(
@@ -63,8 +67,7 @@ def draw_scene(
     grow = {"grow": 1, "shrink": -1}.get(motion, 0)
     spin = {"clockwise": 1, "counterclockwise": -1}.get(motion, 0)
     phase_T = (generator.uniform() + grow * growth * t_T) % 1.0
-    hue = (_HUES[appearance] + generator.uniform(-10, 10)) / 360 % 1.0
-    color = colorsys.hsv_to_rgb(hue, generator.uniform(0.65, 1.0), generator.uniform(0.7, 1.0))
+    color_C = _color(appearance, generator)
     return Scene(
         x_T=(generator.uniform(0, size) + dx * speed * t_T) % size,
         y_T=(generator.uniform(0, size) + dy * speed * t_T) % size,
@@ -72,32 +75,92 @@ def draw_scene(
         angle_T=generator.uniform(0, 2 * math.pi) + spin * turn * t_T,
         shake_T2=np.rint(_tremble(num_frames, generator) * scale).astype(np.int64),
         shape=str(generator.choice(SHAPES)),
-        color_C=np.array(color, np.float32),
+        color_TC=np.tile(color_C, (num_frames, 1)),
         texture=(int(generator.integers(4)), float(generator.uniform(0.15, 0.5))),
         background_HWC=_background(size, generator),
+        light_T=np.ones(num_frames, np.float32),
     )
 
 
-def render(scene: Scene) -> np.ndarray:
-    """Pixels of a scene, uint8 T H W 3."""
+def lit_for(scene: Scene, num_frames: int, generator: np.random.Generator) -> Scene:
+    """The same scene with the light on for ``num_frames`` frames on end.
+
+    In the dark the background is a third as bright, and the object has a colour drawn anew in every
+    frame, so that a frame's colour says something only where the light is on.
+    """
+    length = len(scene.x_T)
+    start = int(generator.integers(length - num_frames + 1))
+    lit_T = (np.arange(length) >= start) & (np.arange(length) < start + num_frames)
+    any_TC = np.stack([_color(str(generator.choice(APPEARANCES)), generator) for _ in lit_T])
+    return replace(
+        scene,
+        color_TC=np.where(lit_T[:, None], scene.color_TC, any_TC),
+        light_T=np.where(lit_T, 1.0, 1 / 3).astype(np.float32),
+    )
+
+
+def at_centre(scene: Scene, size: int, generator: np.random.Generator) -> Scene:
+    """The same motion by a smaller object that keeps to the middle half of the frame."""
+    return _confined(scene, (0.5, 0.5), size, generator)
+
+
+def distractor(nth: int, num_frames: int, size: int, generator: np.random.Generator) -> Scene:
+    """Another object, of any motion and colour, that keeps to a place at the frame's border."""
+    motion, appearance = str(generator.choice(MOTIONS)), str(generator.choice(APPEARANCES))
+    scene = draw_scene(motion, appearance, num_frames, size, generator)
+    return _confined(scene, DISTRACTOR_PLACES[nth], size, generator)
+
+
+def _confined(
+    scene: Scene, centre: tuple[float, float], size: int, generator: np.random.Generator
+) -> Scene:
+    """Half as large, on a torus a quarter as wide around ``centre`` (y, x in frame sides)."""
+    shift_2 = generator.uniform(0, size, size=2)
+    row, column = (size * (c - 0.125) for c in centre)
+    return replace(
+        scene,
+        x_T=(scene.x_T + shift_2[0]) % (size / 4) + column,
+        y_T=(scene.y_T + shift_2[1]) % (size / 4) + row,
+        radius_T=scene.radius_T / 2,
+    )
+
+
+def _color(appearance: str, generator: np.random.Generator) -> np.ndarray:
+    """A colour of that name, float32 RGB 0..1."""
+    hue = (_HUES[appearance] + generator.uniform(-10, 10)) / 360 % 1.0
+    rgb = colorsys.hsv_to_rgb(hue, generator.uniform(0.65, 1.0), generator.uniform(0.7, 1.0))
+    return np.array(rgb, np.float32)
+
+
+def render(scene: Scene, *others: Scene) -> np.ndarray:
+    """Pixels of a scene, uint8 T H W 3; the objects of ``others`` are drawn over it."""
     size, num_frames = scene.background_HWC.shape[0], len(scene.x_T)
-    y_H1, x_1W = np.mgrid[0:size, 0:1].astype(np.float32)[0], np.arange(size, dtype=np.float32)
     frames_THWC = np.empty((num_frames, size, size, 3), np.uint8)
     for t in range(num_frames):
-        shake_y, shake_x = scene.shake_T2[t]
-        # the shorter way round the torus, from the centre to each pixel
-        dx_HW = (x_1W[None] - scene.x_T[t] - shake_x + size / 2) % size - size / 2 + 0 * y_H1
-        dy_HW = (y_H1 - scene.y_T[t] - shake_y + size / 2) % size - size / 2 + 0 * x_1W[None]
-        cos, sin = math.cos(scene.angle_T[t]), math.sin(scene.angle_T[t])
-        radius = scene.radius_T[t]
-        u_HW, v_HW = (cos * dx_HW + sin * dy_HW) / radius, (-sin * dx_HW + cos * dy_HW) / radius
-        alpha_HW = np.clip(0.5 - _distance(scene.shape, u_HW, v_HW) * radius, 0, 1)
-        shade_HW = 1 - scene.texture[1] * _pattern(scene.texture[0], u_HW, v_HW)
-        object_HWC = scene.color_C * shade_HW[..., None]
-        back_HWC = np.roll(scene.background_HWC, (shake_y, shake_x), axis=(0, 1))
-        mixed_HWC = back_HWC + alpha_HW[..., None] * (object_HWC - back_HWC)
+        shake_2 = scene.shake_T2[t]
+        back_HWC = np.roll(scene.background_HWC, tuple(shake_2), axis=(0, 1))
+        mixed_HWC = back_HWC * scene.light_T[t]
+        for one in (scene, *others):
+            mixed_HWC = _paint(mixed_HWC, one, t, shake_2)
         frames_THWC[t] = np.clip(mixed_HWC * 255 + 0.5, 0, 255).astype(np.uint8)
     return frames_THWC
+
+
+def _paint(back_HWC: np.ndarray, scene: Scene, t: int, shake_2: np.ndarray) -> np.ndarray:
+    """A picture with the scene's object at frame ``t`` over it."""
+    size = len(back_HWC)
+    y_H1, x_1W = np.mgrid[0:size, 0:1].astype(np.float32)[0], np.arange(size, dtype=np.float32)
+    shake_y, shake_x = shake_2
+    # the shorter way round the torus, from the centre to each pixel
+    dx_HW = (x_1W[None] - scene.x_T[t] - shake_x + size / 2) % size - size / 2 + 0 * y_H1
+    dy_HW = (y_H1 - scene.y_T[t] - shake_y + size / 2) % size - size / 2 + 0 * x_1W[None]
+    cos, sin = math.cos(scene.angle_T[t]), math.sin(scene.angle_T[t])
+    radius = scene.radius_T[t]
+    u_HW, v_HW = (cos * dx_HW + sin * dy_HW) / radius, (-sin * dx_HW + cos * dy_HW) / radius
+    alpha_HW = np.clip(0.5 - _distance(scene.shape, u_HW, v_HW) * radius, 0, 1)
+    shade_HW = 1 - scene.texture[1] * _pattern(scene.texture[0], u_HW, v_HW)
+    object_HWC = scene.color_TC[t] * shade_HW[..., None]
+    return back_HWC + alpha_HW[..., None] * (object_HWC - back_HWC)
 
 
 def sing(sound: str, num_seconds: float, generator: np.random.Generator) -> np.ndarray:

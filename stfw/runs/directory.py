@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from stfw.runs import fingerprint
 from stfw.types import UserError
 
 # worth knowing when two runs differ
@@ -113,6 +114,7 @@ def environment() -> dict[str, Any]:
             "cores": os.cpu_count(),
         },
         "git": _git(),
+        "code_fingerprint": fingerprint.of_code(),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,9 @@ from stfw.types import Record, Split
 # where a run lies and whether it goes on says nothing of what it computes
 PLACE_KEYS = ("output_dir", "runs_dir", "resume", "name")
 
+# parts of the package that start runs and tell of them
+TELL_ONLY = ("commands", "reports", "runs", "zoo", "cli.py", "config.py", "logs.py", "check.py")
+
 
 def of_config(plain: Mapping[str, Any]) -> str:
     """Digest of a resolved config, without the keys that only say where things lie."""
@@ -22,6 +26,18 @@ def of_config(plain: Mapping[str, Any]) -> str:
         if key not in (*PLACE_KEYS, "callbacks", "logger")
     }
     return _digest(json.dumps(kept, sort_keys=True, default=str))
+
+
+@functools.cache
+def of_code() -> str:
+    """Digest of the modules that decide what a run computes; commands and reports do not."""
+    package = Path(__file__).parents[1]
+    lines = []
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if name.split("/", 1)[0] not in TELL_ONLY:
+            lines.append(f"{name}\t{hashlib.sha256(path.read_bytes()).hexdigest()}")
+    return _digest("\n".join(lines))
 
 
 def of_data(splits: Mapping[Split, Sequence[Record]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from stfw.types import UserError
@@ -24,6 +25,8 @@ class PatchCnn(nn.Module):
             features are averaged, S = 1; ``steps``: likewise, and they are kept, S = T.
         channels: maps of the two convolutions.
         hidden_size: width of the fully connected layer.
+        differences: with ``channels``, what changes from frame to frame is added as further
+            channels: C * (2 T - 1) in all.
 
     Raises:
         UserError: a ``size`` below 4; when called, a clip of another size.
@@ -37,12 +40,20 @@ class PatchCnn(nn.Module):
         frames: Literal["channels", "average", "steps"] = "channels",
         channels: tuple[int, int] = (32, 64),
         hidden_size: int = 128,
+        differences: bool = False,
     ) -> None:
         super().__init__()
+        if differences and frames != "channels":
+            raise UserError(
+                f"encoder.differences=true needs encoder.frames=channels, and it is {frames}"
+            )
         if size < 4:
             raise UserError(f"encoder.size={size} pixels are too few for two pools; at least 4")
         self.num_frames, self.size, self.frames = num_frames, size, frames
-        wide = in_channels * (num_frames if frames == "channels" else 1)
+        self.differences = differences
+        wide = in_channels
+        if frames == "channels":
+            wide *= 2 * num_frames - 1 if differences else num_frames
         self.blocks = nn.Sequential(
             nn.Conv2d(wide, channels[0], 3, padding=1),
             nn.ReLU(inplace=True),
@@ -67,7 +78,10 @@ class PatchCnn(nn.Module):
                 f", and a clip has {T} of {H}x{W}; set encoder.num_frames and encoder.size"
             )
         if self.frames == "channels":
-            return self.blocks(x_BCTHW.flatten(1, 2)).unsqueeze(2)
+            x_BDHW = x_BCTHW.flatten(1, 2)
+            if self.differences:
+                x_BDHW = torch.cat([x_BDHW, x_BCTHW.diff(dim=2).flatten(1, 2)], dim=1)
+            return self.blocks(x_BDHW).unsqueeze(2)
         maps_FCHW = self.blocks(x_BCTHW.transpose(1, 2).flatten(0, 1))
         return maps_FCHW.unflatten(0, (len(x_BCTHW), -1)).transpose(1, 2)
 

@@ -1,0 +1,180 @@
+"""From a table's runs to its rows, verdicts and files."""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stfw.commands.table.cells import Cell
+from stfw.commands.table.spec import Table
+from stfw.reports.tables import Sheet, to_csv, to_html, to_latex, to_markdown
+from stfw.reports.verdicts import Summary, against_published, compare, summarise
+from stfw.types import UserError
+
+
+def make_sheet(
+    table: Table, cells: Sequence[Cell], needs: Mapping[str, str], only: Sequence[str]
+) -> Sheet:
+    """The table as it stands: rows that are not complete say so."""
+    several = list(table.columns) != ["value"]
+    has_published = any(row.published for row in table.rows.values())
+    head = ["row", *(table.columns if several else [table.metric])]
+    head += ["published", "difference", "status"] if has_published else []
+    head += ["parameters", "GMACs per view", "hours"]
+    results = {name: _results(table, name, cells, table.metric) for name in table.rows}
+    rows = []
+    for name in table.rows:
+        if name not in only:
+            continue
+        own = [cell for cell in cells if cell.row == name]
+        if name in needs:
+            values = [f"not run: needs {needs[name]}", *[""] * (len(table.columns) - 1)]
+        else:
+            values = [str(result) for result in results[name].values()]
+        line = [name, *values]
+        if has_published:
+            line += _published(table, name, results[name])
+        rows.append([*line, *_sizes(own)])
+    commands = [
+        (row, shlex.join(["stfw", "train", "-m", *overrides]))
+        for row, overrides in _commands(table, only).items()
+    ]
+    return Sheet(
+        title=table.title,
+        text=table.text,
+        head=head,
+        rows=rows,
+        commands=commands,
+        claims=_claims(table, cells),
+        notes=_notes(table, cells),
+    )
+
+
+def write(sheet: Sheet, folder: Path) -> None:
+    """Writes ``table.md``, ``.csv``, ``.tex`` and ``.html``, each whole."""
+    from stfw.runs.directory import write_text
+
+    writers = {"md": to_markdown, "csv": to_csv, "tex": to_latex, "html": to_html}
+    for ending, write_as in writers.items():
+        write_text(folder / f"table.{ending}", write_as(sheet))
+
+
+def _results(table: Table, name: str, cells: Sequence[Cell], metric: str) -> dict[str, Summary]:
+    """Column -> result of a row."""
+    found = {}
+    for column in table.columns:
+        parts = table.rows[name].fuse or (name,)
+        repeats: dict[tuple, dict[str, Cell]] = {}
+        for cell in cells:
+            if cell.column == column and cell.row in parts:
+                repeats.setdefault(cell.repeat, {})[cell.row] = cell
+        values: dict[tuple, float | None] = {
+            repeat: _value(metric, [there[part] for part in parts if part in there], len(parts))
+            for repeat, there in repeats.items()
+        }
+        found[column] = summarise(values) if values else Summary(None, None, 0, 1)
+    return found
+
+
+def _value(metric: str, cells: Sequence[Cell], wanted: int) -> float | None:
+    done = [cell.done for cell in cells if cell.done is not None]
+    if len(done) < wanted:
+        return None
+    if wanted == 1:
+        record = done[0].record
+        known = {**(record.get("summary") or {}), **(record.get("metrics") or {})}
+        return float(known[metric]) if metric in known else None
+    from stfw.commands.fuse import fuse_runs
+
+    try:
+        result, _, _ = fuse_runs([str(run.path) for run in done], "arithmetic")
+    except UserError:
+        return None  # of runs whose predictions are gone
+    return result["fusion"]["test_top1"]
+
+
+def _published(table: Table, name: str, results: Mapping[str, Summary]) -> list[str]:
+    row = table.rows[name]
+    values, differences, states = [], [], []
+    for column, result in results.items():
+        published = row.published.get(column)
+        if published is None:
+            continue
+        values.append(f"{published:.3f}")
+        known = result.mean is not None
+        differences.append(f"{result.mean - published:+.3f}" if known else "–")  # type: ignore[operator]
+        states.append(against_published(result, published, table.tolerance) or "not run")
+    source = "; ".join(text for text in (row.protocol, row.source) if text)
+    shown = " / ".join(values) + (f" ({source})" if source and values else "")
+    return [shown, " / ".join(differences), " / ".join(states)]
+
+
+def _sizes(cells: Sequence[Cell]) -> list[str]:
+    done = [cell.done for cell in cells if cell.done is not None]
+    if not done:
+        return ["", "", ""]
+    plan = done[0].record.get("summary") or {}
+    hours = [run.hours for run in done if run.hours is not None]
+    return [
+        f"{plan['num_parameters']:,}" if "num_parameters" in plan else "",
+        f"{plan['gmacs_per_view']:.4g}" if "gmacs_per_view" in plan else "",
+        f"{statistics.fmean(hours):.2f}" if hours else "",
+    ]
+
+
+def _commands(table: Table, only: Sequence[str]) -> dict[str, list[str]]:
+    """Row -> the overrides of a multirun that makes its cells."""
+    repeats = [f"{key}={','.join(map(str, values))}" for key, values in table.repeats.items()]
+    found = {}
+    for name, row in table.rows.items():
+        if name not in only or row.fuse:
+            continue
+        for column, more in table.columns.items():
+            shown = name if column == "value" else f"{name}, {column}"
+            found[shown] = [*table.run, *row.run, *more, *repeats]
+    return found
+
+
+def _claims(table: Table, cells: Sequence[Cell]) -> list[list[str]]:
+    column = next(iter(table.columns))
+    rows = []
+    for claim in table.claims:
+
+        def result(name: str, metric: str = claim.metric or table.metric) -> Summary:
+            return _results(table, name, cells, metric)[column]
+
+        if claim.needs or claim.better is None:
+            verdict, figures = f"not run: needs {claim.needs or 'rows'}", ""
+        elif claim.at_least is not None:
+            better = result(claim.better)
+            floor = Summary(claim.at_least, None, 1, 1)
+            verdict, figures = compare(better, [floor], by=0.0)
+            figures = f"{better}, claimed {claim.at_least:g}"
+        else:
+            than = [result(name) for name in claim.than]
+            verdict, figures = compare(result(claim.better), than, claim.by, claim.lower)
+            figures += f" ({claim.metric})" if claim.metric else ""
+        rows.append([claim.text, claim.source, verdict, figures])
+    return rows
+
+
+def _notes(table: Table, cells: Sequence[Cell]) -> list[str]:
+    notes = []
+    keys = " x ".join(f"{len(values)} {key}" for key, values in table.repeats.items())
+    notes.append(
+        f"{table.metric}; mean ± standard deviation over {keys} (of means over the others, "
+        "where there are several keys)"
+    )
+    stale = sum(cell.is_stale for cell in cells)
+    if stale:
+        notes.append(f"{stale} of {len(cells)} runs were made by another state of the code")
+    machines = {
+        f"{run.record['machine'].get('processor')}, {run.record['machine'].get('cores')} cores"
+        for cell in cells
+        if (run := cell.done) is not None and "machine" in run.record
+    }
+    if machines:
+        notes.append(f"run on {'; '.join(sorted(machines))}")
+    return notes
