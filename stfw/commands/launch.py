@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 POLL_SEC = 0.2
+TRAIN = (sys.executable, "-m", "stfw.cli", "train")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -53,7 +54,7 @@ def run_all(
             for slot in range(at_a_time):
                 if slot not in running and (job := next(waiting, None)) is not None:
                     log = logs / f"{job.name}.log"
-                    running[slot] = (job, _start(job.overrides, log, shares[slot]), log)
+                    running[slot] = (job, start([*TRAIN, *job.overrides], log, shares[slot]), log)
             if not running:
                 return
             time.sleep(POLL_SEC)
@@ -86,7 +87,17 @@ def last_lines(log: Path, count: int = 3) -> str:
     return "\n".join(lines[-count:])
 
 
-def _start(overrides: Sequence[str], log: Path, cores: set[int]) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], log: Path, cores: set[int], keep_open: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Starts a process that ends with this one.
+
+    Args:
+        command: its words.
+        log: file that its output is added to.
+        cores: that it may use; empty: all.
+        keep_open: file descriptors that it inherits.
+    """
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def prepare() -> None:  # in the child, before it becomes the run
@@ -97,9 +108,10 @@ def _start(overrides: Sequence[str], log: Path, cores: set[int]) -> subprocess.P
 
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "stfw.cli", "train", *overrides],
+            list(command),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             preexec_fn=prepare,
+            pass_fds=keep_open,
         )

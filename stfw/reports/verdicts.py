@@ -1,4 +1,4 @@
-"""What repeated results say: mean, spread, how far from a published value, whether a claim holds."""
+"""What repeated results say: mean, spread, distance from a published value, verdict on a claim."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def compare(
         return "not run", "not all of its runs are there"
     sign = -1.0 if lower else 1.0
     best = max(than, key=lambda one: sign * (one.mean or 0.0))
-    assert better.mean is not None and best.mean is not None
+    assert better.mean is not None
+    assert best.mean is not None
     spread = max((one.spread or 0.0) for one in (better, *than))
     difference = sign * (better.mean - best.mean)
     words = f"{better.mean:.4g} against {best.mean:.4g}, spread {spread:.3f}"

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from stfw.data.toy import CUES, Toy, factors
-from stfw.data.toy_render import MOTIONS, draw_scene, render, sing
+from stfw.data.toy_render import (
+    DISTRACTOR_PLACES,
+    MOTIONS,
+    at_centre,
+    distractor,
+    draw_scene,
+    lit_for,
+    render,
+    sing,
+)
 from stfw.types import UserError
 from stfw.video.decode import decode
 from stfw.video.probe import probe
@@ -143,6 +152,45 @@ def test_the_same_settings_give_the_same_pixels(toy: Toy, tmp_path: Path) -> Non
     other = Toy(str(tmp_path), num_train=16, num_val=8, num_test=8, num_frames=12, size=32)
     mine, theirs = (Path(t.records("test")[3].path).read_bytes() for t in (toy, other))
     assert mine == theirs
+
+
+def test_the_light_is_on_for_the_frames_that_tell() -> None:
+    plain = scene("right")
+    lit = lit_for(plain, 6, np.random.default_rng(1))
+    on_T = lit.light_T == 1
+    assert on_T.sum() == 6
+    assert np.ptp(np.flatnonzero(on_T)) == 5  # on end
+    assert (lit.color_TC[on_T] == plain.color_TC[on_T]).all()
+    assert len(np.unique(lit.color_TC[~on_T], axis=0)) == 26  # another colour in every dark frame
+    bright_T = render(lit).mean(axis=(1, 2, 3))
+    assert bright_T[on_T].min() > bright_T[~on_T].max()
+    assert np.array_equal(render(lit)[on_T], render(plain)[on_T])
+
+
+def test_the_object_keeps_to_the_centre_and_distractors_away_from_it() -> None:
+    middle = at_centre(scene("right"), 64, np.random.default_rng(1))
+    assert (abs(middle.x_T - 32) <= 8).all()
+    assert (abs(middle.y_T - 32) <= 8).all()
+    assert np.median(np.diff(middle.x_T)) > 0  # the motion is the same
+    moved = []
+    for nth, (row, column) in enumerate(DISTRACTOR_PLACES):
+        other = distractor(nth, 32, 64, np.random.default_rng(nth))
+        apart = [
+            abs((values_T - 64 * place + 32) % 64 - 32).max()
+            for values_T, place in ((other.y_T, row), (other.x_T, column))
+        ]
+        assert max(apart) <= 8
+        moved.append(render(middle, other))
+    assert all((pixels != render(middle)).any() for pixels in moved)
+
+
+def test_variants_are_other_videos_and_wrong_ones_are_told() -> None:
+    plain, lit, busy = Toy(), Toy(num_cue_frames=6), Toy(num_distractors=3)
+    assert len({plain.root, lit.root, busy.root}) == 3
+    with pytest.raises(UserError, match="num_cue_frames=40"):
+        Toy(num_cue_frames=40)
+    with pytest.raises(UserError, match="num_distractors=4"):
+        Toy(num_distractors=4)
 
 
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stfw.reports.read import read_run, without_secrets
+from stfw.redact import redact_text
+from stfw.reports.read import read_run
 
 
 def test_an_empty_folder_is_a_run_of_absences(tmp_path: Path) -> None:
@@ -52,8 +53,8 @@ def test_most_wrong_come_most_confident_first(make_run: Callable[..., Path]) -> 
 
 
 def test_secrets_are_struck_out_and_nothing_else() -> None:
-    assert without_secrets("logger:\n  api_key: abc\n") == "logger:\n  api_key: ***\n"
-    assert without_secrets("wandb_token=abc x=1") == "wandb_token=*** x=1"
-    assert without_secrets("url: https://me:pw@host/x") == "url: https://***@host/x"
+    assert redact_text("logger:\n  api_key: abc\n") == "logger:\n  api_key: ***\n"
+    assert redact_text("wandb_token=abc x=1") == "wandb_token=*** x=1"
+    assert redact_text("url: https://me:pw@host/x") == "url: https://***@host/x"
     kept = "num_tokens: 5\nsecret: null\nkey: 3\ntokens=7\n"
-    assert without_secrets(kept) == kept
+    assert redact_text(kept) == kept

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from stfw.commands.launch import Job, last_lines, run_all
 from stfw.commands.table.cells import Cell, find_done, make_cells
 from stfw.commands.table.results import make_sheet, write
@@ -20,11 +22,11 @@ from stfw.types import UserError, nearest
 USAGE = """usage: stfw table table=<name> [key=value ...] [overrides of every run]
 
 runs what a table lacks and writes it as Markdown, CSV, LaTeX and HTML; run again after a stop, it
-goes on. dry_run=true prints the plan. Any other override, such as data.root=/data, goes to every run.
+goes on. dry_run=true prints the plan. Any other override, as data.root=/data, goes to every run.
 
 keys:
   table=<name>          {tables}
-  rows=[a,b]            these rows only
+  rows=[a,b]            run these rows only
   repeats.<key>=[...]   other seeds or splits than the table's own
   jobs=<n>              runs at a time (1)
   dry_run=true          print what would run
@@ -40,14 +42,13 @@ def main(words: Sequence[str]) -> None:
         print(USAGE.format(tables=", ".join(groups().get("table", []))), end="")
         return
     settings, table, extra = parse(words)
-    only = settings["rows"] or list(table.rows)
-    cells, needs = make_cells(table, only, extra)
+    cells, needs = make_cells(table, extra, None if settings["dry_run"] else verify)
     find_done(cells, Registry(settings["runs_dir"]), table.metric)
-    missing = [
-        cell
-        for cell in cells
-        if cell.done is None or (cell.is_stale and settings["stale"] == "rerun")
-    ]
+    rerun = settings["stale"] == "rerun"
+    wanted = set(settings["rows"] or table.rows)
+    wanted |= {part for name in wanted for part in table.rows[name].fuse}
+    absent = [c for c in cells if c.row in wanted and (c.done is None or (c.is_stale and rerun))]
+    missing = list({cell.key: cell for cell in reversed(absent)}.values())[::-1]  # each run once
     tell(table, cells, missing, needs, settings)
     if settings["dry_run"]:
         return
@@ -55,7 +56,7 @@ def main(words: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder)
     try:
-        complete(table, cells, missing, needs, only, settings, folder)
+        complete(table, cells, missing, needs, settings, folder)
     finally:
         lock.close()
     failed = [cell for cell in cells if cell.problem]
@@ -67,13 +68,21 @@ def main(words: Sequence[str]) -> None:
         sys.exit(1)
 
 
+def verify(cfg: DictConfig) -> None:
+    """The dry run of a row's runs, which needs torch."""
+    from stfw.assemble import check
+
+    check(cfg)
+
+
 def parse(words: Sequence[str]) -> tuple[dict[str, Any], Table, list[str]]:
     """The command's settings, its table, and the overrides of every run.
 
     Raises:
         UserError: no table, or a setting that makes no sense.
     """
-    own, extra = [], []
+    own: list[str] = []
+    extra: list[str] = []
     for word in words:
         key = word.split("=", 1)[0].lstrip("+")
         if key.startswith("repeats."):
@@ -123,7 +132,7 @@ def tell(
         print(f"{name}: not run: needs {text}")
     if settings["dry_run"]:
         for cell in cells:
-            state = "to run" if cell in missing else "done"
+            state = "done" if cell.done else "to run" if cell in missing else "left"
             print(f"{state:6}  {cell.name}  stfw train {' '.join(cell.overrides)}")
 
 
@@ -132,12 +141,11 @@ def complete(
     cells: Sequence[Cell],
     missing: Sequence[Cell],
     needs: dict[str, str],
-    only: Sequence[str],
     settings: dict[str, Any],
     folder: Path,
 ) -> None:
     """Runs what is missing; the table is written anew after every run."""
-    write(make_sheet(table, cells, needs, only), folder)
+    write(make_sheet(table, cells, needs), folder)
     count, runs_dir = 0, str(Path(settings["runs_dir"]).expanduser().resolve())
 
     def ended(job: Job, status: int, log: Path) -> None:
@@ -145,15 +153,15 @@ def complete(
         count += 1
         cell = by_name[job.name]
         if status == 0:
-            find_done([cell], Registry(settings["runs_dir"]), table.metric)
+            find_done(cells, Registry(settings["runs_dir"]), table.metric)
         if status != 0:
             cell.problem = f"exit {status}, see {log}\n{last_lines(log)}"
         elif cell.done is None:
             cell.problem = f"it ended without {table.metric}; see {log}"
         value = cell.done.record["metrics"][table.metric] if cell.done else float("nan")
         word = f"{table.metric} {value:.3f}" if not cell.problem else f"failed (exit {status})"
+        write(make_sheet(table, cells, needs), folder)
         print(f"{count}/{len(missing)}  {cell.name}  {word}", flush=True)
-        write(make_sheet(table, cells, needs, only), folder)
 
     by_name = {cell.name: cell for cell in missing}
     place = [f"runs_dir={quoted(runs_dir)}", "resume=auto"]

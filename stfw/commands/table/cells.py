@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from stfw.commands.table.spec import Table
 from stfw.config import compose, to_plain
@@ -50,43 +50,52 @@ class Cell:
 
 
 def make_cells(
-    table: Table, rows: Sequence[str], extra: Sequence[str]
+    table: Table, extra: Sequence[str], verify: Callable[[DictConfig], None] | None = None
 ) -> tuple[list[Cell], dict[str, str]]:
-    """Every run of the rows; and, for rows that cannot be run, what they need.
+    """Every run of the table; and, for rows that cannot be run, what they need.
+
+    Args:
+        table: what is wanted.
+        extra: overrides of every run.
+        verify: called with every row's composed config; raises UserError.
 
     Raises:
         UserError: a row's overrides do not compose.
     """
     cells: list[Cell] = []
     needs: dict[str, str] = {}
-    wanted = [name for name in table.rows if name in rows]
-    parts = {part for name in wanted for part in table.rows[name].fuse}
-    for name in table.rows:
-        row = table.rows[name]
+    for name, row in table.rows.items():
         if row.needs:
             needs[name] = row.needs
-        elif not row.fuse and (name in wanted or name in parts):
+        elif not row.fuse:
             try:
-                cells += _cells_of(table, name, extra)
-            except Missing as missing:
+                cells += _cells_of(table, name, extra, verify)
+            except MissingValueError as missing:
                 needs[name] = f"{missing}=..."
     return cells, needs
 
 
-class Missing(Exception):
+class MissingValueError(Exception):
     """A value that only the person has, such as a data set's folder."""
 
 
-def _cells_of(table: Table, name: str, extra: Sequence[str]) -> list[Cell]:
+def _cells_of(
+    table: Table,
+    name: str,
+    extra: Sequence[str],
+    verify: Callable[[DictConfig], None] | None,
+) -> list[Cell]:
     cells = []
     for column, more in table.columns.items():
         overrides = [*table.run, *table.rows[name].run, *more, *extra]
         try:
             cfg = compose("train", overrides).cfg
+            if missing := OmegaConf.missing_keys(cfg):
+                raise MissingValueError(", ".join(sorted(missing)))
+            if verify is not None:
+                verify(cfg)
         except UserError as error:
             raise UserError(f"table={table.name}: rows.{name}: {error}") from error
-        if missing := OmegaConf.missing_keys(cfg):
-            raise Missing(", ".join(sorted(missing)))
         for repeat in itertools.product(*table.repeats.values()):
             for key, value in zip(table.repeats, repeat, strict=True):
                 if OmegaConf.select(cfg, key, default=cfg) is cfg:

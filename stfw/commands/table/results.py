@@ -14,9 +14,7 @@ from stfw.reports.verdicts import Summary, against_published, compare, summarise
 from stfw.types import UserError
 
 
-def make_sheet(
-    table: Table, cells: Sequence[Cell], needs: Mapping[str, str], only: Sequence[str]
-) -> Sheet:
+def make_sheet(table: Table, cells: Sequence[Cell], needs: Mapping[str, str]) -> Sheet:
     """The table as it stands: rows that are not complete say so."""
     several = list(table.columns) != ["value"]
     has_published = any(row.published for row in table.rows.values())
@@ -26,8 +24,6 @@ def make_sheet(
     results = {name: _results(table, name, cells, table.metric) for name in table.rows}
     rows = []
     for name in table.rows:
-        if name not in only:
-            continue
         own = [cell for cell in cells if cell.row == name]
         if name in needs:
             values = [f"not run: needs {needs[name]}", *[""] * (len(table.columns) - 1)]
@@ -39,7 +35,7 @@ def make_sheet(
         rows.append([*line, *_sizes(own)])
     commands = [
         (row, shlex.join(["stfw", "train", "-m", *overrides]))
-        for row, overrides in _commands(table, only).items()
+        for row, overrides in _commands(table, cells).items()
     ]
     return Sheet(
         title=table.title,
@@ -124,16 +120,15 @@ def _sizes(cells: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _commands(table: Table, only: Sequence[str]) -> dict[str, list[str]]:
+def _commands(table: Table, cells: Sequence[Cell]) -> dict[str, list[str]]:
     """Row -> the overrides of a multirun that makes its cells."""
     repeats = [f"{key}={','.join(map(str, values))}" for key, values in table.repeats.items()]
-    found = {}
-    for name, row in table.rows.items():
-        if name not in only or row.fuse:
-            continue
-        for column, more in table.columns.items():
-            shown = name if column == "value" else f"{name}, {column}"
-            found[shown] = [*table.run, *row.run, *more, *repeats]
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        shown = cell.row if cell.column == "value" else f"{cell.row}, {cell.column}"
+        same = cell.overrides[: len(cell.overrides) - len(repeats)]
+        kept = [text for text in same if not text.endswith("=???")]  # given further on
+        found.setdefault(shown, [*kept, *repeats])
     return found
 
 

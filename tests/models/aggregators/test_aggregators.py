@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from stfw.models.aggregators.attention import Attention
 from stfw.models.aggregators.concat import Concat
@@ -190,3 +191,30 @@ def test_netvlad_assigns_a_step_to_its_nearest_centre_at_first() -> None:
     network = NetVlad(4, num_clusters=3, alpha=100.0)
     near_SD = nn.functional.normalize(network.centres_KD + 0.01 * torch.randn(3, 4), dim=1)
     assert network.assign(near_SD).argmax(dim=1).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("mode", ["additive", "dot"])
+def test_attention_finds_the_informative_steps(mode: str) -> None:
+    """3 of 16 steps carry the class and a mark; the others carry another class at random."""
+    torch.manual_seed(0)
+    classes, mark = torch.randn(8, 64), torch.randn(64)
+
+    def draw(num_videos: int) -> tuple[Tensor, Tensor, Tensor]:
+        labels_B = torch.randint(8, (num_videos,))
+        tells_BS = torch.rand(num_videos, 16).argsort(dim=1) < 3
+        shown_BS = torch.where(tells_BS, labels_B[:, None], torch.randint(8, (num_videos, 16)))
+        return classes[shown_BS] + tells_BS[..., None] * mark, labels_B, tells_BS
+
+    attention, head = Attention(64, mode=mode, hidden_size=32), nn.Linear(64, 8)  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam([*attention.parameters(), *head.parameters()], lr=0.02)
+    for _ in range(400):
+        tokens_BSD, labels_B, _ = draw(64)
+        loss = F.cross_entropy(head(attention(tokens_BSD, torch.ones(64, 16))), labels_B)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    tokens_BSD, labels_B, tells_BS = draw(256)
+    given_BS = attention.attention(tokens_BSD, torch.ones(256, 16))
+    assert (given_BS * tells_BS).sum(dim=1).mean() > 0.8  # 3 of 16 are 0.19 of a mean
+    hits = head(attention(tokens_BSD, torch.ones(256, 16))).argmax(dim=1) == labels_B
+    assert hits.float().mean() > 0.95

@@ -43,3 +43,19 @@ def test_another_size_is_told_with_both() -> None:
         PatchCnn(3, 4, 16)(torch.randn(1, 3, 5, 16, 16))
     with pytest.raises(UserError, match="size=3"):
         PatchCnn(size=3)
+
+
+def test_differences_are_further_channels() -> None:
+    network = PatchCnn(3, 4, 16, differences=True)
+    first = network.blocks[0]
+    assert isinstance(first, nn.Conv2d)
+    assert first.in_channels == 3 * (4 + 3)
+    with torch.no_grad():
+        first.weight[:, :12] = 0.0  # what remains sees changes alone
+    still_BCTHW = torch.randn(1, 3, 1, 16, 16).expand(1, 3, 4, 16, 16)
+    other_BCTHW = torch.randn(1, 3, 1, 16, 16).expand(1, 3, 4, 16, 16)
+    assert torch.equal(network(still_BCTHW), network(other_BCTHW))
+    moving_BCTHW = torch.randn(1, 3, 4, 16, 16)
+    assert not torch.allclose(network(moving_BCTHW), network(still_BCTHW))
+    with pytest.raises(UserError, match=r"encoder\.differences"):
+        PatchCnn(3, 4, 16, frames="steps", differences=True)

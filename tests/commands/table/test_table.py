@@ -1,0 +1,187 @@
+"""``stfw table``: what is missing is run, what is done is not, and a kill loses nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from stfw.commands.table.spec import read_table
+from stfw.config import compose, compose_root, conf_dir, groups, to_plain
+from stfw.types import UserError
+from tests.command_line import TINY
+
+Call = Callable[..., tuple[int, str, str]]
+
+PAIR = """
+title: A pair
+metric: test/top1
+run: [{run}]
+repeats: {{seed: [0, 1]}}
+rows:
+  a: {{run: [trainer.max_epochs=1], published: {{value: 0.9}}, source: a paper}}
+  b: {{run: [trainer.max_epochs=1, optimizer.lr=0.02]}}
+  both: {{fuse: [a, b]}}
+  later: {{needs: a second sun}}
+claims:
+  - {{text: a beats b, better: a, than: [b]}}
+  - {{text: a is no larger, better: a, than: [b], metric: num_parameters, by: 0, lower: true}}
+  - {{text: warmth, needs: a second sun}}
+"""
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of one's own configs that holds the table ``pair``."""
+    folder = tmp_path / "conf" / "table"
+    folder.mkdir(parents=True)
+    (folder / "pair.yaml").write_text(PAIR.format(run=", ".join(TINY)))
+    monkeypatch.setenv("STFW_CONF", str(tmp_path / "conf"))
+    return tmp_path
+
+
+def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw: Call) -> None:
+    words = ["table", "table=pair", f"runs_dir={pair}/runs", f"tables_dir={pair}/tables"]
+    command = [sys.executable, "-m", "stfw.cli", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pair) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("1/4"):
+                break
+        process.send_signal(signal.SIGKILL)
+    part = (pair / "tables" / "pair" / "table.md").read_text()
+    assert "(1 of 2)" in part
+    assert (pair / "tables" / "pair" / "table.html").is_file()
+
+    status, told, _ = stfw(*words, "jobs=2")
+    assert status == 0, told
+    assert "4 runs, 3 to run" in told.splitlines()[0]
+    assert "4 of 4 runs" in told.splitlines()[-1]
+    rows = {r["row"]: r for r in csv.DictReader((pair / "tables/pair/table.csv").open())}
+    finished = [
+        record
+        for path in (pair / "runs").rglob("run.json")
+        if (record := json.loads(path.read_text()))["status"] == "finished"
+    ]
+    assert len(finished) == 4
+    for name, is_it in (("a", False), ("b", True)):
+        values = [
+            record["metrics"]["test/top1"]
+            for record in finished
+            if ("optimizer.lr=0.02" in record["overrides"]) is is_it
+        ]
+        assert rows[name]["test/top1"].startswith(f"{sum(values) / 2:.3f} ± "), name
+    assert rows["a"]["published"] == "0.900 (a paper)"
+    assert rows["a"]["status"] in ("off", "within noise")
+    assert rows["both"]["test/top1"][0] in "01"
+    assert rows["later"]["test/top1"] == "not run: needs a second sun"
+    whole = (pair / "tables" / "pair" / "table.md").read_text()
+    assert "| warmth |  | not run: needs a second sun |  |" in whole
+    assert "| a is no larger |  | confirmed |" in whole
+
+    status, told, _ = stfw(*words)
+    assert status == 0
+    assert "4 runs, 0 to run" in told.splitlines()[0]
+    assert (pair / "tables" / "pair" / "table.md").read_text() == whole
+
+
+def test_a_failed_run_is_named_and_the_others_go_on(pair: Path, stfw: Call) -> None:
+    words = ["table", "table=pair", "rows=[both]", "repeats.seed=[0]", f"runs_dir={pair}/runs"]
+    status, told, err = stfw(*words, f"tables_dir={pair}/tables", "data=folder", "data.root=gone")
+    assert status == 2  # the tiny toy's keys do not fit a folder: told before anything runs
+    assert "rows.a" in err
+    assert not (pair / "runs").exists()
+    overrides = ["+callbacks.boom._target_=torch.nn.Identity"]
+    status, told, err = stfw(*words, f"tables_dir={pair}/tables", *overrides)
+    assert status == 1, told + err
+    assert "failed: a-0: exit" in err
+    assert "failed: b-0: exit" in err
+    assert "0 of 2 runs" in told
+
+
+def test_the_dry_run_writes_nothing(pair: Path, stfw: Call) -> None:
+    before = sorted(pair.rglob("*"))
+    places = [f"runs_dir={pair}/runs", f"tables_dir={pair}/tables"]
+    status, told, _ = stfw("table", "table=pair", "dry_run=true", *places)
+    assert status == 0
+    assert told.count("to run  ") == 4
+    assert "optimizer.lr=0.02 seed=1" in told
+    assert sorted(pair.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "usage"),
+        (["table=clams"], "did you mean"),
+        (["jobs=2"], "name a table"),
+        (["table=pair", "rows=[c]"], "there is no row 'c'"),
+        (["table=pair", "jobs=0"], "at least 1"),
+        (["table=pair", "stale=never"], "keep and rerun"),
+        (["table=pair", "repeats.sed=[0]", "dry_run=true"], "repeats.sed"),
+        (["table=pair", "optimizer.lrr=1"], "rows.a: optimizer.lrr"),
+    ],
+)
+def test_mistakes_are_told(pair: Path, stfw: Call, words: list[str], message: str) -> None:
+    status, out, err = stfw("table", *words)
+    assert message in out + err
+    assert status == (2 if words else 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rows": {}}, "no rows"),
+        ({"rows": {"a": {"rum": []}}}, "did you mean 'run'"),
+        ({"rows": {"a": {}, "b": {"fuse": ["c"]}}}, "names 'c'"),
+        ({"rows": {"a": {"published": {"top1": 1.0}}}}, "the column 'top1'"),
+        ({"rows": {"a": {}}, "claims": [{"text": "x", "better": "z", "than": ["a"]}]}, "'z'"),
+        ({"rows": {"a": {}}, "repeats": {"seed": []}}, "repeats.seed"),
+    ],
+)
+def test_a_wrong_table_is_refused(given: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_table("t", given)
+
+
+@pytest.mark.parametrize("name", groups(conf_dir())["table"])
+def test_every_row_of_a_shipped_table_composes(name: str) -> None:
+    composed = compose_root("table", [f"table={name}"])
+    table = read_table(name, to_plain(composed.cfg)["table"])
+    for row in table.rows.values():
+        for more in table.columns.values():
+            cfg = compose_root("train", [*table.run, *row.run, *more]).cfg
+            assert all(
+                OmegaConf.select(cfg, key, default=None) is not None for key in table.repeats
+            )
+
+
+def test_a_second_process_is_refused(pair: Path, stfw: Call) -> None:
+    import fcntl
+
+    folder = pair / "tables" / "pair"
+    folder.mkdir(parents=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        words = ["table=pair", f"runs_dir={pair}/runs", f"tables_dir={pair}/tables"]
+        status, _, err = stfw("table", *words)
+    assert status == 2
+    assert str(os.getpid()) in err
+
+
+def test_last_or_best_weights_are_tested(stfw: Call, tmp_path: Path) -> None:
+    """The key that a cross-validation without validation videos needs."""
+    assert compose("train", []).cfg.test_checkpoint == "best"
+    status, _, err = stfw("train", "test_checkpoint=first")
+    assert status == 2
+    assert "test_checkpoint" in err
