@@ -15,10 +15,10 @@ __all__ = ["load"]
 
 
 def load(run: str, device: str = "cpu", views: str | None = None) -> Model:
-    """A trained model from a run folder or a checkpoint file.
+    """A trained model from a run folder, a checkpoint or a weights file.
 
     Args:
-        run: folder or ``.ckpt`` file.
+        run: folder, ``.ckpt`` file, or ``.safetensors`` file of ``stfw weights import``.
         device: where the network goes.
         views: test protocol, ``<clips>x<crops>``; None is the run's own.
 

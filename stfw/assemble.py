@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from stfw.check import Check
+from stfw.check import Check, needed_weights
 from stfw.network import assemble_network
-from stfw.types import UserError, Views
+from stfw.types import Record, UserError, Views
 
 LOADER_KEYS = (
     "batch_size",
@@ -22,6 +23,7 @@ LOADER_KEYS = (
     "prefetch_factor",
     "timeout_sec",
     "repeats",
+    "balance",
     "on_error",
     "max_bad_fraction",
     "max_pixels",
@@ -42,6 +44,18 @@ ROOT_HINTS: dict[str, Any] = {
     "weights": str | None,
     "test": bool,
     "test_checkpoint": Literal["best", "last"],
+    "scale_lr": Literal["linear", "sqrt", "off"],
+    "activation_checkpointing": bool,
+    "compile": Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
+    | None,
+}
+# of these keys the configs of older checkpoints know nothing
+LATER_KEYS: dict[str, Any] = {
+    "stream_dropout": 0.0,
+    "test_checkpoint": "best",
+    "scale_lr": "off",
+    "activation_checkpointing": False,
+    "compile": None,
 }
 STREAM_HINTS: dict[str, Any] = {
     "num_frames": int | None,
@@ -99,6 +113,7 @@ def assemble_data(cfg: DictConfig, make: Make) -> Any:
     from stfw.data.datamodule import Loader, VideoDataModule
     from stfw.transforms.pipeline import ClipPipeline
 
+    grid = make(cfg.get("multigrid"))
     return make.join(
         VideoDataModule,
         reader=make(cfg.data, skip=LOADER_KEYS),
@@ -109,7 +124,28 @@ def assemble_data(cfg: DictConfig, make: Make) -> Any:
         decode=make(cfg.decoder),
         short_side=cfg.clip.short_side,
         seed=cfg.seed,
+        grid=grid,
+        shapes=[] if grid is None else make.join(assemble_shapes, cfg, make, grid),
     )
+
+
+def assemble_shapes(cfg: DictConfig, make: Make, grid: Any) -> list[tuple[Any, Any]]:
+    """Sampler and training transform of each shape of a multigrid."""
+    from stfw.transforms.pipeline import ClipPipeline
+    from stfw.transforms.shrink import Shrink
+
+    if any(stream.stack and stream.num_frames is None for stream in cfg.streams.values()):
+        make.refuse("multigrid: a stream that stacks its frames needs its own streams.*.num_frames")
+    made = []
+    for shape in grid.shapes:
+        sampler = copy.deepcopy(cfg.sampler)
+        with open_dict(sampler):
+            sampler.num_frames = cfg.sampler.num_frames // shape.divisor
+            sampler.frame_interval = cfg.sampler.frame_interval * shape.divisor
+        steps = dict(make(cfg.transform.train))
+        steps |= {"multigrid": Shrink(shape.side)} if shape.side < 1 else {}
+        made.append((make(sampler), ClipPipeline(steps)))
+    return made
 
 
 def assemble_streams(cfg: DictConfig, make: Make) -> dict[str, Any]:
@@ -130,18 +166,50 @@ def assemble_batch_transform(cfg: DictConfig, make: Make, num_classes: int) -> A
     return make.join(BatchPipeline, make(cfg.transform.batch), kinds, num_classes)
 
 
-def assemble_task(cfg: DictConfig, make: Make, network: Any, classes: list[str]) -> Any:
-    """The way of learning around the network."""
+def assemble_task(
+    cfg: DictConfig,
+    make: Make,
+    network: Any,
+    classes: list[str],
+    records: Sequence[Record] | None = None,
+) -> Any:
+    """The way of learning around the network.
+
+    Args:
+        cfg: the run.
+        make: dry or real.
+        network: what learns.
+        classes: class names.
+        records: the training videos, whose classes a loss may count.
+    """
+    loss = make(cfg.loss)
+    if records is not None and hasattr(loss, "set_counts"):
+        counts = Counter(label for record in records for label in record.labels)
+        loss.set_counts([counts[label] for label in range(len(classes))], len(records))
     return make(
         cfg.task,
         network=network,
         batch_transform=assemble_batch_transform(cfg, make, len(classes)),
-        loss=make(cfg.loss),
+        loss=loss,
         classes=classes,
-        optimizer=make(cfg.optimizer),
+        optimizer=make(cfg.optimizer, skip=("base_batch_size",)),
         lr_scheduler=make(cfg.lr_scheduler),
         seed=cfg.seed,
     )
+
+
+def prepare_network(cfg: DictConfig, network: Any) -> None:
+    """What changes how a network computes, and not what: nothing of it is in a checkpoint.
+
+    Raises:
+        UserError: an encoder has no blocks to compute again.
+    """
+    if cfg.activation_checkpointing:
+        from stfw.tasks.recompute import recompute_activations
+
+        recompute_activations(network)
+    if cfg.compile is not None:
+        network.compile(mode=cfg.compile)  # in place: names stay as they are
 
 
 def assemble_trainer(cfg: DictConfig, make: Make, callbacks: list[Any], plugins: list[Any]) -> Any:
@@ -158,6 +226,8 @@ def assemble_trainer(cfg: DictConfig, make: Make, callbacks: list[Any], plugins:
         use_distributed_sampler=False,  # ours knows ranks, and never pads an evaluation
         enable_model_summary=False,
         enable_progress_bar=False,  # ours shows itself
+        # with a multigrid the number of batches differs from epoch to epoch
+        reload_dataloaders_every_n_epochs=0 if cfg.get("multigrid") is None else 1,
     )
 
 
@@ -182,6 +252,13 @@ def check(cfg: DictConfig) -> None:
                 )
         for key, hint in STREAM_HINTS.items():
             dry.expect(stream, key, hint)
+    if what := needed_weights(cfg):
+        dry.mistakes.append(
+            f"weights: this recipe starts from {what}; give weights=<file> (stfw weights import "
+            "makes one), or weights=null to start from scratch"
+        )
+    if "base_batch_size" in cfg.optimizer:
+        dry.expect(cfg.optimizer, "base_batch_size", int | None)
     dry.raise_if_wrong()  # what follows leans on these
     assemble_data(cfg, dry)
     network = assemble_network(cfg, dry, num_classes=2)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -28,7 +29,10 @@ ALLOWED_PACKAGES = (
     "torchvision",
     "timm",
 )
-LISTED_FUNCTIONS = {"stfw.tasks.schedules.cosine", "stfw.tasks.schedules.multistep"}
+LISTED_FUNCTIONS = {
+    f"stfw.tasks.schedules.{name}"
+    for name in ("cosine", "multistep", "constant", "onecycle", "plateau")
+}
 RESERVED = {"_target_", "_partial_", "_convert_", "_recursive_"}
 
 
@@ -169,6 +173,15 @@ def resolve_target(name: str, where: str = "_target_") -> Callable[..., Any]:
     if not (is_class or own_name in LISTED_FUNCTIONS or _inside(home + ".", yours)):
         raise refusal
     return found
+
+
+def needed_weights(cfg: DictConfig) -> str | None:
+    """What a recipe starts from and the person has to give: ``weights: needs <what>``.
+
+    Not ``???``, which OmegaConf never lets take the place of a value.
+    """
+    what = re.fullmatch(r"needs (.+)", str(OmegaConf.select(cfg, "weights", default="")))
+    return what[1] if what else None
 
 
 def class_fact(node: DictConfig, name: str, default: Any) -> Any:

@@ -15,6 +15,7 @@ COMMANDS = {
     "data": "scan, prepare, split, browse, pack, verify data; extract flow",
     "zoo": "every preset: exact parameters and GMACs beside the published; zoo check demands them",
     "weights": "import <file> as=<preset>: somebody else's checkpoint; show <file>",
+    "tune": "lr, batch or loader: what suits this model, these data and this machine",
     "sweep": "search hyperparameters: sweep=<name> [overrides]; sweep report",
     "runs": "list, diff, explain, compare, best, tag and clean finished runs",
     "table": "table=<name>: run what a table of results lacks, and write it",
@@ -28,7 +29,7 @@ HELP = """usage: stfw <command> [arguments]
 
 {commands}
 
-train, test, sweep, table and config take overrides: stfw train model=c3d optimizer.lr=0.01 trainer.max_epochs=5
+train, test, sweep, table and config take overrides: stfw train model=c3d optimizer.lr=0.01
 stfw <command> --help tells more; stfw train alone runs on videos that stfw makes itself.
 """
 

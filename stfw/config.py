@@ -64,6 +64,7 @@ class Composed:
 
 
 PRESETS = ("model", "experiment")  # these choose and set other groups
+KEPT = (*PRESETS, "data", "callbacks")  # what is chosen in these leaves what a preset set
 
 
 def compose(root: str, overrides: Sequence[str]) -> Composed:
@@ -77,23 +78,41 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
     """
     composed = compose_root(root, overrides)
     keys = [text.split("=", 1)[0] for text in overrides]
-    chosen = {key for key in keys if key in composed.choices and key not in (*PRESETS, "data")}
+    chosen = {key for key in keys if key in composed.choices and key not in KEPT}
     if not chosen:
         return composed
     rest = [text for text, key in zip(overrides, keys, strict=True) if _group(key) not in chosen]
-    preset = _choices_of(root, tuple(rest), os.environ.get("STFW_CONF"))
+    user = os.environ.get("STFW_CONF")
+    preset = _choices_of(root, tuple(rest), user)
     changed = {group for group in chosen if preset.get(group) != composed.choices[group]}
     if changed:
         kept = [
             text
             for text, key in zip(overrides, keys, strict=True)
-            if _group(key) in changed or key == "data"
+            if _group(key) in changed and key != "data"
         ]
-        plain = compose_root(root, [*kept, "~model"]).cfg
+        # a data set may change a group as well, whoever chose it
+        plain = compose_root(root, [*kept, f"data={composed.choices['data']}", "~model"]).cfg
         with open_dict(composed.cfg):
             for group in changed:
-                composed.cfg[group] = plain[group]
+                if group == "trainer" and "experiment" in composed.choices:
+                    _lay_over(composed.cfg[group], plain[group], _plain_trainer(root, user))
+                else:
+                    composed.cfg[group] = plain[group]
     return composed
+
+
+def _lay_over(recipe: DictConfig, chosen: DictConfig, usual: DictConfig) -> None:
+    """A recipe's epochs and precision hold on any trainer; what the chosen one says wins."""
+    for key, value in chosen.items():
+        if key not in usual or value != usual[key]:
+            recipe[key] = value
+
+
+@functools.lru_cache(maxsize=8)
+def _plain_trainer(root: str, user: str | None) -> DictConfig:
+    """The trainer as it is where nothing is chosen; ``user`` as in ``_choices_of``."""
+    return compose_root(root, ["~model"]).cfg.trainer
 
 
 @functools.lru_cache(maxsize=64)
@@ -136,14 +155,18 @@ def compose_root(root: str, overrides: Sequence[str]) -> Composed:
 
 
 def groups(folder: Path | None = None) -> dict[str, list[str]]:
-    """Group name -> its options, the user's own too; names beginning with ``_`` are only parts."""
+    """Group name -> its options, the user's own too; ``ucf101/c3d`` lies in a folder of its group.
+
+    Files and folders whose names begin with ``_`` are only parts of others.
+    """
     found: dict[str, set[str]] = {}
     user = os.environ.get("STFW_CONF")
     roots = [folder] if folder else [conf_dir(), *([Path(user).expanduser()] if user else [])]
     for root in roots:
         for path in root.glob("*/**/*.yaml"):
-            if not path.stem.startswith("_"):
-                found.setdefault(path.parent.relative_to(root).as_posix(), set()).add(path.stem)
+            group, *option = path.relative_to(root).with_suffix("").parts
+            if not any(part.startswith("_") for part in option):
+                found.setdefault(group, set()).add("/".join(option))
     return {group: sorted(options) for group, options in sorted(found.items())}
 
 
@@ -173,8 +196,10 @@ def _choices(cfg: DictConfig) -> dict[str, str]:
 
 def _explain(message: str, root: str, overrides: Sequence[str]) -> str:
     """Hydra's message as one sentence with the way out."""
-    if match := re.search(r"Could not find '([^']+)/([^'/]+)'", message):
+    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", message):
         group, option = match[1], match[2]
+        if group.split("/")[0] in groups():  # an option in a folder, as experiment=ucf101/c3d
+            group, _, option = f"{group}/{option}".partition("/")
         options = groups().get(group, [])
         if options:
             listed = ", ".join(options)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,24 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from stfw.assemble import (
+    LATER_KEYS,
     Build,
     assemble_batch_transform,
     assemble_network,
     assemble_streams,
     check,
 )
+from stfw.config import compose
 from stfw.data.dataset import collate
 from stfw.data.sample import Loading, load_sample
 from stfw.models.recognizer import view_probabilities
-from stfw.runs import checkpoint_io
+from stfw.runs import checkpoint_io, weights_file
 from stfw.runs.find import find_checkpoint
-from stfw.types import Batch, Record, UserError, Views
+from stfw.runs.weights import Weights, fill
+from stfw.types import Batch, Record, UserError, Views, nearest
+
+# what a weights file settles when it was imported
+SETTLED = ("model", "encoder", "audio_encoder", "aggregator", "fusion", "head", "streams")
 
 
 @dataclass
@@ -86,14 +93,15 @@ class Model:
 
 def load_model(run: str, device: str = "cpu", views: str | None = None) -> Model:
     """See ``stfw.load``."""
-    content, cfg, classes = open_checkpoint(run)
+    opened = open_weights(run) if is_weights_file(run) else open_run(run)
+    cfg, classes = opened.cfg, opened.classes
     if views is not None:
         Views.parse(views)
         cfg.views = views
     check(cfg)
     build = Build()
     network = assemble_network(cfg, build, len(classes))
-    load_weights(network, content)
+    opened.fill(network, classes)
     place = torch.device(device)
     return Model(
         network=network.to(place).eval(),
@@ -109,6 +117,100 @@ def load_model(run: str, device: str = "cpu", views: str | None = None) -> Model
         batch_transform=assemble_batch_transform(cfg, build, len(classes)).to(place).eval(),
         device=place,
     )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a run, a checkpoint or a weights file says of itself.
+
+    Attributes:
+        cfg: a run's config.
+        classes: names of the head's classes, in its order.
+        fill: copies the tensors into the network of ``cfg``; its classes may stand in another
+            order where the tensors are those of a weights file.
+        about: of a weights file, what it says of itself; empty: a checkpoint.
+    """
+
+    cfg: DictConfig
+    classes: list[str]
+    fill: Callable[[nn.Module, Sequence[str]], None]
+    about: Mapping[str, Any]
+
+
+def is_weights_file(where: str) -> bool:
+    """Whether a person means a weights file, not a run or a checkpoint."""
+    return where.endswith(".safetensors")
+
+
+def open_run(run: str) -> Opened:
+    """A run folder's best checkpoint, or a checkpoint file.
+
+    Raises:
+        UserError: nothing there, damaged, or not of stfw.
+    """
+    content, cfg, classes = open_checkpoint(run)
+    return Opened(cfg, classes, lambda network, _: load_weights(network, content), {})
+
+
+def open_weights(where: str, overrides: Sequence[str] = ()) -> Opened:
+    """A weights file, under the preset it was imported as and the input it is made for.
+
+    Args:
+        where: the file.
+        overrides: of the run, on top.
+
+    Raises:
+        UserError: nothing there, not of stfw, no head, or overrides of what the file settles.
+    """
+    path = Path(where).expanduser()
+    if not path.is_file():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise UserError(f"{where}: there is no such weights file{nearest(path.name, siblings)}")
+    state, about = weights_file.read(path)
+    if about.get("format") != weights_file.FORMAT or "preset" not in about:
+        raise UserError(
+            f"{where}: not of stfw; bring it in: stfw weights import {where} as=<preset>"
+        )
+    preset, num_classes = about["preset"], about.get("num_classes") or 0
+    if not num_classes:
+        raise UserError(
+            f"{where}: the weights have no head, so they tell no classes; train one: "
+            f"stfw train model={preset} weights={where}"
+        )
+    for text in overrides:
+        if (key := text.partition("=")[0].lstrip("+~")) in SETTLED:
+            raise UserError(f"{text}: the weights settle the {key} (model={preset}); leave it out")
+    own = [f"model={preset}", *shlex.split(about.get("overrides", "")), *_as_overrides(about)]
+    cfg = compose("train", [*own, *overrides]).cfg
+    _fetch_nothing(cfg)
+    names: list[str] | None = about.get("classes")
+    weights = Weights(where, state, names)
+    return Opened(
+        cfg,
+        names or [f"class {number}" for number in range(num_classes)],
+        lambda network, classes: fill(network, weights, classes),
+        about,
+    )
+
+
+def _as_overrides(about: Mapping[str, Any]) -> list[str]:
+    """The clip and the normalisation that a weights file was made for."""
+    found = []
+    for key, value in about.get("input", {}).items():
+        if key == "stream":  # said by the preset and its overrides
+            continue
+        room = "transform.batch.normalize" if key in weights_file.PIXELS else "clip"
+        shown = str(value).replace(" ", "") if value is not None else "null"
+        found.append(f"{room}.{key}={shown}")
+    return found
+
+
+def _fetch_nothing(cfg: DictConfig) -> None:
+    """What is tested has its weights: none are fetched."""
+    cfg.init_from = cfg.weights = None
+    for slot in ("encoder", "audio_encoder"):
+        if slot in cfg and "pretrained" in cfg[slot]:
+            cfg[slot].pretrained = False
 
 
 def open_checkpoint(
@@ -128,13 +230,14 @@ def open_checkpoint(
     assert isinstance(cfg, DictConfig)
     # the config is resolved: what pointed at these facts must follow them again
     cfg.sampler.views = "${views}"
+    for key in list(cfg.sampler):
+        fact = "crop_size" if key in ("height", "width") else key  # of a box, and of a crop
+        if fact in cfg.clip and cfg.sampler[key] == cfg.clip[fact]:
+            cfg.sampler[key] = f"${{clip.{fact}}}"
     cfg.output_dir = None
-    cfg.setdefault("stream_dropout", 0.0)  # runs of earlier versions have no such key
-    # its weights are in the checkpoint: nothing is fetched again
-    cfg.init_from = cfg.weights = None
-    for slot in ("encoder", "audio_encoder"):
-        if slot in cfg and "pretrained" in cfg[slot]:
-            cfg[slot].pretrained = False
+    for key, value in LATER_KEYS.items():
+        cfg.setdefault(key, value)
+    _fetch_nothing(cfg)
     return content, cfg, list(stored["classes"])
 
 

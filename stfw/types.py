@@ -6,7 +6,7 @@ Shape letters, worn by names as suffixes (``x_BCTHW``, ``tokens_BSD``, ``logits_
 takes together, ``C`` channels, ``T`` frames, ``H W`` pixels, ``S`` steps, ``D`` features,
 ``K`` classes.
 
-This module imports numpy alone, so that it costs nothing to anyone.
+This module imports nothing heavy, so that it costs nothing to anyone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
 Split = Literal["train", "val", "test"]
@@ -135,9 +134,15 @@ class View:
 
     frames_NT: np.ndarray
     boxes_N4: np.ndarray | None = None
-    weights_N: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+    weights_N: np.ndarray = field(default_factory=lambda: _one_weight())
     mosaic_NG4: np.ndarray | None = None
     flip: bool = False
+
+
+def _one_weight() -> np.ndarray:
+    import numpy as np
+
+    return np.ones(1, np.float32)
 
 
 Sampler = Callable[[VideoInfo, "np.random.Generator | None"], "list[View]"]
@@ -173,7 +178,7 @@ class Batch(TypedDict, total=False):
     video_id: list[str]
     present: dict[str, Tensor]  # stream -> bool B
     decode_sec: Tensor  # float32 B, seconds spent reading this sample
-    padded: bool  # whether any weight is 0
+    padded: bool  # whether any weight is 0, or any video lacks a stream
     skipped: list[VideoError]  # unreadable videos that others stand in for
 
 

@@ -14,7 +14,9 @@ import pytest
 from stfw.assemble import check
 from stfw.commands.data._sources import split_words
 from stfw.commands.multirun import expand_first
-from stfw.config import compose
+from stfw.commands.table import parse as parse_table
+from stfw.commands.table.spec import read_table
+from stfw.config import compose, compose_root
 from stfw.data.folder import Folder
 from tests.command_line import TINY
 
@@ -58,6 +60,7 @@ def test_the_pages_do_show_commands() -> None:
 def test_shown_overrides_compose_and_fit_the_code(page: str, words: list[str]) -> None:
     mine = {"encoder=frame_means", "model=mine", "check=true", "-m"}  # run below, or no override
     mine |= {"data=pairs", "data.root=two_suffixes", "sampler=ends", "streams=edges"}
+    mine |= {"encoder=tiles", "fusion=gate"}
     overrides = [word for word in expand_first(words[1:]) if word not in mine]
     check(compose("train", overrides).cfg)
 
@@ -71,6 +74,24 @@ def test_shown_data_tools_take_these_arguments(page: str, words: list[str]) -> N
     module.parser().parse_args(own)
     if overrides:
         check(compose("train", overrides).cfg)
+
+
+@pytest.mark.parametrize(
+    "words", [words[1:] for _, words in COMMANDS if words[0] == "table"], ids=" ".join
+)
+def test_shown_tables_are_there_and_take_these_overrides(words: list[str]) -> None:
+    _, table, extra = parse_table(words)
+    first = next(iter(table.rows.values()))
+    compose_root("train", [*table.run, *first.run, *extra])
+
+
+def test_the_shown_table_can_be_read() -> None:
+    import yaml
+
+    (shown,) = blocks(ROOT / "docs" / "tables.md", "yaml")
+    table = read_table("widths", yaml.safe_load(shown))
+    for row in table.rows.values():
+        compose_root("train", [*table.run, *row.run])
 
 
 def test_both_readme_commands_are_there_and_their_parts_exist() -> None:
@@ -94,6 +115,8 @@ def test_shown_calls_of_a_run_work(
     for name in ("clip.mp4", "folder/other.mp4"):
         shutil.copy(row["path"], tmp_path / name)
     shown = [words for _, words in COMMANDS if words[0] in ("test", "predict")]
+    # those of a weights file: tests/commands/test_weights_file.py
+    shown = [words for words in shown if ".safetensors" not in " ".join(words)]
     assert shown
     for words in shown:
         status, _, told = stfw(*[word.replace(EXAMPLE_RUN, str(tiny_run)) for word in words])
@@ -125,7 +148,7 @@ def test_the_extensions_of_the_guide_train(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("STFW_CONF", "my_conf")
-    monkeypatch.setenv("STFW_TARGETS", "my_nets my_data my_data_sampler my_data_stream")
+    monkeypatch.setenv("STFW_TARGETS", "my_nets my_maps my_data my_data_sampler my_data_stream")
     Folder.write_toy(tmp_path / "two_suffixes")
     shown = [words for name, words in COMMANDS if name == "extend.md"]
     assert len(shown) >= 4

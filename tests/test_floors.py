@@ -20,6 +20,7 @@ FLOORS = {
     "stfw.models": 1,
     "stfw.zoo": 1,
     "stfw.types": 0,
+    "stfw.redact": 0,
 }
 ONLY = {
     "hydra": {4},

@@ -45,6 +45,8 @@ class MetricsCsv(Checkpoint):
         for name, value in sorted(trainer.callback_metrics.items()):
             if name.startswith(("train/", "val/")):
                 row[name] = f"{float(value):.6g}"
+        for logger in trainer.loggers:  # the scores they have from the task
+            logger.log_metrics({"lr": float(row["lr"])}, trainer.global_step - 1)
         self.rows.append(row)
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()

@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.trainer.states import TrainerFn
 
 from stfw.data.datamodule import VideoDataModule
+from stfw.redact import redact_text
 from stfw.runs.directory import write_text
 from stfw.tasks.classification import Classification, Prediction
 from stfw.types import Record, Split
@@ -46,8 +47,12 @@ class PredictionsCsv(pl.Callback):
         data: VideoDataModule = trainer.datamodule  # type: ignore[attr-defined]
         records, skipped = data.splits[split], data.bad_samples.paths(split)
         ids = [row[0] for row in rows]
-        expected = {record.video_id for record in records if record.path not in skipped}
-        limited = limit != 1.0
+        expected = {
+            record.video_id
+            for record in records
+            if not {record.path, redact_text(record.path)} & skipped
+        }
+        limited = isinstance(limit, int) or limit < 1.0  # 1 is one batch, 1.0 is all of them
         if len(set(ids)) != len(ids) or not (limited or expected <= set(ids)):
             raise RuntimeError(
                 f"{len(expected)} {split} videos gave {len(ids)} predictions of "
@@ -76,5 +81,5 @@ def to_csv(
         record = records.get(video_id)
         path, span = (record.path, record.span) if record else ("", None)
         place = f"{span[0]}+{span[1]}" if span else ""
-        writer.writerow([video_id, path, place, labels, predicted, *shown])
+        writer.writerow([video_id, redact_text(path), place, labels, predicted, *shown])
     return text.getvalue()

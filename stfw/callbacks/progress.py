@@ -7,10 +7,13 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.trainer.states import TrainerFn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+
+from stfw.tasks.grid_schedule import planned_steps
 
 
 class Progress(pl.Callback):
@@ -39,7 +42,7 @@ class Progress(pl.Callback):
                 transient=True,
             )
             self.bar.start()
-            total = int(trainer.estimated_stepping_batches)
+            total = sum(planned_steps(trainer))
             self.task = self.bar.add_task(
                 "training", total=total, completed=trainer.global_step, note=""
             )
@@ -81,6 +84,12 @@ class Progress(pl.Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._stop()
+        for part in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(part, EarlyStopping) and part.stopped_epoch and trainer.is_global_zero:
+                print(
+                    f"stopped early: {part.monitor} has not improved for {part.wait_count} "
+                    f"validations (best {float(part.best_score):.3f})"
+                )
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException

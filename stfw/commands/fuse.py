@@ -21,7 +21,8 @@ USAGE = """usage: stfw fuse <run> <run> [<run> [<run>]] [mean=arithmetic|geometr
                  [--json]
 
 finds the weights of the runs' probabilities that give the best top-1 on the validation videos (of
-equals, the lowest log loss), and applies them to the test videos; out= keeps the fused predictions
+equals, the lowest log loss), and applies them to the test videos; out= keeps the fused predictions.
+Runs that validated on test videos (data.val_fraction=0) are fused with equal weights
 """
 MEANS = ("arithmetic", "geometric")
 KEYS = ("mean", "out")
@@ -110,7 +111,9 @@ def fuse_runs(runs: Sequence[str], mean: Any) -> tuple[dict[str, Any], np.ndarra
         pairs = (("val_top1", val_RBK, val_B), ("test_top1", test_RBK, test_B))
         return {name: top1(fuse(s_RBK, weights, mean), labels) for name, s_RBK, labels in pairs}
 
-    weights = search(val_RBK, val_B, mean)
+    # videos that validate and test alike must not choose
+    apart = not set(val[0].places) & set(test[0].places)
+    weights = search(val_RBK, val_B, mean) if apart else [1 / len(runs)] * len(runs)
     alone = np.eye(len(runs)).tolist()
     rows = [
         {"run": run, "weight": round(weight, 4), **rate(only)}
@@ -120,6 +123,7 @@ def fuse_runs(runs: Sequence[str], mean: Any) -> tuple[dict[str, Any], np.ndarra
         "mean": mean,
         "num_val": len(val_B),
         "num_test": len(test_B),
+        "weights_from": "validation" if apart else "none",
         "runs": rows,
         "equal_weights": rate([1 / len(runs)] * len(runs)),
         "fusion": rate(weights),
@@ -135,6 +139,8 @@ def show(result: dict[str, Any]) -> None:
     print(f"{'':<{width}}  weight  val/top1  test/top1")
     for name, weight, row in rows:
         print(f"{name:<{width}}  {weight:>6}  {row['val_top1']:8.4f}  {row['test_top1']:9.4f}")
+    if result["weights_from"] == "none":
+        print("the runs validated on test videos, which must not choose: equal weights")
     print(
         f"{result['mean']} mean; weights of {result['num_val']} validation videos, applied to "
         f"{result['num_test']} test videos"

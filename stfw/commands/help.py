@@ -15,10 +15,11 @@ USAGE = {
   stfw train -m model=c3d,lrcn seed=1,2        every combination, one after the other
   stfw train resume=auto                       goes on with the newest unfinished run of this kind
 """,
-    "test": """usage: stfw test run=<folder or checkpoint> [views=<clips>x<crops>] [key=value ...]
+    "test": """usage: stfw test run=<folder, checkpoint or weights file> [views=3x1] [key=value ...]
 
   stfw test run=runs/stconv_toy/2026-01-31_12-00-00-abc123 views=3x1
   stfw test run=model.ckpt data.root=/elsewhere/UCF-101
+  stfw test run=mc3_18.safetensors data=folder data.root=/videos
 """,
     "config": """usage: stfw config [group=option ...] [key=value ...] [check=true]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from stfw.config import Composed, compose, conf_dir
+from stfw.runs.directory import in_group
 from stfw.types import UserError
 
 
@@ -25,8 +27,10 @@ def main(words: Sequence[str]) -> None:
     compose("train", expand_first(single))  # a mistake is told once, in one sentence
     argv = sys.argv
     sys.argv = [argv[0], "--multirun", *overrides]
+    group = datetime.now().strftime("multirun-%Y-%m-%d_%H-%M-%S")
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(job)()
+        with in_group(group):
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(job)()
     finally:
         sys.argv = argv
 

@@ -1,4 +1,4 @@
-"""``stfw predict <run> <files or folders>``: the most probable classes of each file."""
+"""``stfw predict <run or weights file> <files or folders>``: each file's most probable classes."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def main(words: Sequence[str]) -> None:
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     made = argparse.ArgumentParser(
-        prog="stfw predict", description="Label video files with a trained run."
+        prog="stfw predict", description="Label video files with a trained run or a weights file."
     )
-    made.add_argument("run", help="run folder or checkpoint file")
+    made.add_argument("run", help="run folder, checkpoint or weights file (.safetensors)")
     made.add_argument("paths", nargs="+", metavar="file or folder")
     made.add_argument("--top", type=int, default=5, help="classes per file (default 5)")
     made.add_argument("--views", help="test protocol, <clips>x<crops>; default: the run's own")

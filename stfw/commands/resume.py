@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from stfw.config import to_plain
+from stfw.redact import redact
 from stfw.runs import checkpoint_io, directory, fingerprint
 from stfw.runs.directory import RunDir
 from stfw.runs.find import find_checkpoint, find_resume
@@ -89,7 +90,7 @@ def check_resume(cfg: DictConfig, checkpoint: Path) -> None:
     stored = checkpoint_io.load(checkpoint).get("stfw")
     if stored is None:
         raise UserError(f"{checkpoint}: not a checkpoint of stfw; start from it: init_from=...")
-    before, after = flatten(stored["config"]), flatten(to_plain(cfg))
+    before, after = flatten(redact(stored["config"])), flatten(redact(to_plain(cfg)))
     wrong = [
         f"{key} was {before.get(key)!r} and is {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())

@@ -19,14 +19,23 @@ from stfw.assemble import (
     assemble_task,
     assemble_trainer,
     check,
+    prepare_network,
+)
+from stfw.commands.preflight import (
+    check_data,
+    check_devices,
+    check_labels,
+    check_monitors,
+    share_cores,
 )
 from stfw.commands.resume import choose_folder, find_start, is_rank_zero
 from stfw.commands.start import open_start
 from stfw.config import Composed, to_plain
 from stfw.data.bad_samples import read_counts
+from stfw.loggers import tell
+from stfw.redact import learn, redact, redact_override
 from stfw.runs import directory, fingerprint
 from stfw.runs.directory import RunDir
-from stfw.types import Record, UserError
 
 
 @dataclass
@@ -45,6 +54,7 @@ def train(composed: Composed) -> str:
     """Trains, tests, reports. Returns the result line."""
     cfg = composed.cfg
     check(cfg)
+    learn(to_plain(cfg))
     import pytorch_lightning as pl  # heavy, and not before the config is known to be right
 
     from stfw.logs import quiet
@@ -75,16 +85,19 @@ def train(composed: Composed) -> str:
         if cfg.test:
             tested = best_checkpoint(setup.trainer) if cfg.test_checkpoint == "best" else None
             if keeps_val_scores(setup.trainer):  # the metrics stay the last epoch's
-                setup.trainer.validate(setup.task, setup.data, ckpt_path=tested, verbose=False)
+                with tell.unheard(setup.trainer):
+                    setup.trainer.validate(setup.task, setup.data, ckpt_path=tested, verbose=False)
             setup.trainer.test(setup.task, setup.data, ckpt_path=tested, verbose=False)
             metrics |= scores(setup.trainer, "test/")
+            if setup.trainer.is_global_zero:
+                tell.show_worst(setup.trainer, run.path)
+        tell.finish(setup.trainer.loggers, "success")
     except BaseException as error:
         close(run, error)
+        tell.finish(setup.trainer.loggers, "failed")
         if isinstance(error, SystemExit) and setup.trainer.interrupted:
             raise KeyboardInterrupt from error  # Lightning leaves with status 1, saying nothing
         raise
-    finally:
-        finish_loggers(setup.trainer)
     if setup.trainer.is_global_zero:
         run.update(
             metrics=metrics,
@@ -106,20 +119,25 @@ def prepare(
     composed: Composed, run: RunDir, data: Any, checkpoint: Path | None, weights: Any = None
 ) -> Setup:
     """Builds network, task and trainer; prints and stores the plan."""
-    from stfw.commands.plan import describe_data, make_plan, show
+    from stfw.commands.plan import describe_data, effective_batch_size, make_plan, show
     from stfw.runs.checkpoint_io import SafeCheckpointIO
     from stfw.runs.weights import start_from
+    from stfw.tasks.lr_scaling import lr_factor
 
     cfg, build = composed.cfg, Build()
     classes = data.reader.classes
     network = assemble_network(cfg, build, len(classes))
     console = Console(highlight=False, soft_wrap=True)
     plain = to_plain(cfg)
+    shown = redact(plain)  # in all that is written or sent; the run itself goes by cfg
     note = start_from(network, weights, classes) if weights is not None else None
-    task = assemble_task(cfg, build, network, classes)
-    task.checkpoint_extra = {"config": plain, "classes": list(classes), "choices": composed.choices}
+    task = assemble_task(cfg, build, network, classes, data.splits["train"])
+    task.checkpoint_extra = {"config": shown, "classes": list(classes), "choices": composed.choices}
+    check_monitors(cfg, task)
     trainer = assemble_trainer(cfg, build, [], [SafeCheckpointIO()])
     share_cores(trainer, data.num_workers)
+    batch_size = effective_batch_size(cfg, data, trainer.world_size)
+    task.lr_factor = lr_factor(batch_size, cfg.optimizer.get("base_batch_size"), cfg.scale_lr)
     data.bad_samples.path = run.path / "bad_samples.jsonl"
     if is_rank_zero():
         plan = make_plan(
@@ -128,16 +146,18 @@ def prepare(
             network,
             data,
             trainer.world_size,
+            task.lr_factor,
         )
         described = describe_data(data)
-        directory.write_text(run.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(plain)))
-        directory.write_text(
-            run.path / "overrides.txt", "".join(f"{text}\n" for text in composed.overrides)
-        )
+        directory.write_text(run.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(shown)))
+        overrides = [redact_override(text) for text in composed.overrides]
+        directory.write_text(run.path / "overrides.txt", "".join(f"{o}\n" for o in overrides))
         run.update(
             name=cfg.name,
             command=directory.command_line(),
-            overrides=composed.overrides,
+            overrides=overrides,
+            group=os.environ.get(directory.GROUP),
+            process=directory.this_process(),
             status="running",
             reason=None,
             started=run.read().get("started", now()),
@@ -147,6 +167,7 @@ def prepare(
             data=described,
             **directory.environment(),
         )
+        tell.begin(trainer.loggers, run, shown, checkpoint)
         show(plan, described, console)
         if note:
             console.print(f"weights: {note}")
@@ -156,64 +177,8 @@ def prepare(
         if checkpoint is not None:
             console.print(f"going on from {checkpoint}")
         console.print(f"run {run.path}")
+    prepare_network(cfg, network)  # after its size has been counted
     return Setup(cfg, run, data, task, trainer, checkpoint)
-
-
-def share_cores(trainer: Any, num_workers: int) -> None:
-    """On a CPU the model's threads take the cores that loading leaves.
-
-    Threads beyond the cores wait for each other: on two cores they cost more than half the speed.
-    """
-    import torch
-
-    from stfw.data.datamodule import num_cores
-
-    if trainer.strategy.root_device.type == "cpu":
-        local = max(1, trainer.num_devices)
-        torch.set_num_threads(max(1, num_cores() // local - num_workers))
-
-
-def check_data(splits: dict[str, list[Record]], classes: list[str]) -> None:
-    """Refuses data that no run can learn from.
-
-    Raises:
-        UserError: one class only, or an empty split.
-    """
-    if len(classes) < 2:
-        raise UserError(
-            f"the data have one class only ({', '.join(classes)}); a classifier needs at least two"
-        )
-    for split, records in splits.items():
-        if not records:
-            raise UserError(f"the {split} split is empty; give it videos or change the fractions")
-
-
-def check_labels(cfg: DictConfig, records: list[Record]) -> None:
-    """Refuses a task that does not fit the labels.
-
-    Raises:
-        UserError: several labels per video for a task of one, or the other way round.
-    """
-    several = any(not isinstance(record.label, int) for record in records)
-    if several and not cfg.task.multi_label:
-        raise UserError("the videos have several labels each; choose task=multi_label loss=bce")
-    if cfg.task.multi_label and not several:
-        raise UserError("task=multi_label needs several labels per video; see data.multi_label")
-
-
-def check_devices(cfg: DictConfig) -> None:
-    """Refuses a trainer that asks for hardware that is not there, in one sentence.
-
-    Raises:
-        UserError: names the accelerator.
-    """
-    import torch
-
-    if cfg.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise UserError(
-            f"trainer.accelerator={cfg.trainer.accelerator}: torch sees no GPU here; "
-            "use trainer=cpu, or see stfw doctor"
-        )
 
 
 def scores(trainer: Any, prefix: str) -> dict[str, float]:
@@ -274,11 +239,6 @@ def close(run: RunDir, error: BaseException) -> None:
 
         with contextlib.suppress(Exception):  # the error itself is what the person must see
             write_report(run.path)
-
-
-def finish_loggers(trainer: Any) -> None:
-    for logger in trainer.loggers:
-        logger.finalize("success")
 
 
 def now() -> str:

@@ -1,18 +1,29 @@
-"""``stfw test run=...``: the test split, with the run's own or other views."""
+"""``stfw test run=...``: the test split, with the run's own or other views.
+
+A weights file is tested on the data that are named: ``stfw test run=<file>.safetensors data=...``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, check
-from stfw.commands.resume import is_rank_zero
+from stfw.commands.resume import choose_folder, flatten, is_rank_zero
 from stfw.commands.run import check_data, result_line, scores
+from stfw.config import to_plain
+from stfw.redact import STRUCK
+from stfw.runs.directory import RunDir, command_line
 from stfw.types import UserError, Views, nearest
+
+if TYPE_CHECKING:
+    from stfw.inference import Opened
+
+USAGE = "stfw test run=<folder, checkpoint or weights file> [views=3x1]"
 
 
 def main(words: Sequence[str]) -> None:
@@ -20,27 +31,41 @@ def main(words: Sequence[str]) -> None:
     for word in words:
         key, found, value = word.partition("=")
         if not found:
-            raise UserError(f"{word}: not key=value; write stfw test run=<folder> [views=3x1]")
-        if key == "run":
+            raise UserError(f"{word}: not key=value; write {USAGE}")
+        if key in ("run", "weights"):
+            if run is not None:
+                raise UserError(f"{word}: one run or weights file is tested at a time")
             run = value
         else:
             overrides.append(word)
     if run is None:
-        raise UserError("name the run: stfw test run=<folder or checkpoint> [views=3x1]")
+        raise UserError(f"name the run: {USAGE}")
     result = test(run, overrides)
     if is_rank_zero():
         print(result)
 
 
 def test(run: str, overrides: Sequence[str]) -> str:
-    """Tests a checkpoint; writes its predictions beside the run's. Returns the result line."""
-    from stfw.inference import load_weights, open_checkpoint
+    """Tests a checkpoint or a weights file; writes its predictions. Returns the result line.
 
-    content, cfg, classes = open_checkpoint(run)
-    apply(cfg, overrides)
+    Those of a checkpoint stand beside it, those of a weights file in a folder of their own.
+    """
+    from stfw.inference import is_weights_file, open_run, open_weights
+
+    if is_weights_file(run):
+        if not any(word.startswith("data=") for word in overrides):
+            raise UserError(
+                f"{run}: name the data that the weights are tested on: "
+                f"stfw test run={run} data=folder data.root=<folder>"
+            )
+        opened = open_weights(run, overrides)
+    else:
+        opened = open_run(run)
+        apply(opened.cfg, overrides)
+        refuse_struck_out(opened.cfg)
+        opened.cfg.output_dir = str(_folder(run))
+    cfg = opened.cfg
     views = Views.parse(cfg.views)
-    folder = _folder(run)
-    cfg.output_dir = str(folder)
     check(cfg)
     from stfw.callbacks.predictions_csv import PredictionsCsv
     from stfw.logs import quiet
@@ -48,16 +73,18 @@ def test(run: str, overrides: Sequence[str]) -> str:
     quiet()
     build = Build()
     data = assemble_data(cfg, build)
-    data.bad_samples.path = folder / "bad_samples.jsonl"
-    check_data({"test": data.splits["test"]}, data.reader.classes)
-    if data.reader.classes != classes:
-        raise UserError(
-            f"the data have {len(data.reader.classes)} classes ({_few(data.reader.classes)}) and "
-            f"the checkpoint {len(classes)} ({_few(classes)}); test it on the data it was made for"
-        )
+    classes: list[str] = data.reader.classes
+    check_data({"test": data.splits["test"]}, classes)
+    compare(classes, opened)
     network = assemble_network(cfg, build, len(classes))
-    load_weights(network, content)
+    opened.fill(network, classes)
     task = assemble_task(cfg, build, network, classes)
+    if opened.about:
+        cfg.name = cfg.name or f"{opened.about['preset']}_weights"
+        folder = choose_folder(cfg, None, None).path
+    else:
+        folder = Path(cfg.output_dir)
+    data.bad_samples.path = folder / "bad_samples.jsonl"
     path = folder / f"predictions_{views}.csv"
     trainer: Any = build(
         cfg.trainer,
@@ -78,11 +105,31 @@ def test(run: str, overrides: Sequence[str]) -> str:
         for name, value in sorted(metrics.items()):
             print(f"{name} {value:.4f}")
         print(f"predictions {path}")
+        if opened.about:
+            RunDir(folder).update(command=command_line(), weights=dict(opened.about), file=run)
         if (folder / "run.json").is_file():
-            from stfw.runs.directory import RunDir
-
             RunDir(folder).update(tests={str(views): metrics})
     return result_line(metrics, folder)
+
+
+def compare(classes: Sequence[str], opened: Opened) -> None:
+    """Refuses data of other classes than the network tells.
+
+    Raises:
+        UserError: says how they differ.
+    """
+    told, named = opened.classes, "classes" in opened.about
+    if list(classes) == told or (named and sorted(classes) == sorted(told)):
+        return
+    if opened.about and not named and len(classes) == len(told):
+        print(f"the weights do not name their {len(told)} classes: taken in the data's order")
+        return
+    what = "the weights" if opened.about else "the checkpoint"
+    why = "train a head for them: stfw train weights=..." if opened.about else ""
+    raise UserError(
+        f"the data have {len(classes)} classes ({_few(classes)}) and {what} {len(told)} "
+        f"({_few(told)}); {why or 'test it on the data it was made for'}"
+    )
 
 
 def apply(cfg: DictConfig, overrides: Sequence[str]) -> None:
@@ -112,6 +159,19 @@ def apply(cfg: DictConfig, overrides: Sequence[str]) -> None:
             OmegaConf.update(cfg, key, parsed.value())
         except OmegaConfBaseException as error:
             raise UserError(f"{text}: {str(error).splitlines()[0]}") from error
+
+
+def refuse_struck_out(cfg: DictConfig) -> None:
+    """Refuses data whose secret the run did not keep.
+
+    Raises:
+        UserError: names the key to give again.
+    """
+    for key, value in flatten(to_plain(cfg)).items():
+        if key.startswith("data.") and STRUCK in str(value):
+            raise UserError(
+                f"{key}={value}: the run was kept without this secret; give it: {key}=..."
+            )
 
 
 def _folder(run: str) -> Path:

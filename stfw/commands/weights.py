@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,7 +115,7 @@ def import_weights(
     path = target or cache_dir() / "weights" / f"{preset}-{sha256[:12]}.safetensors"
     about = {
         "preset": preset,
-        "overrides": " ".join(overrides) or None,
+        "overrides": shlex.join(overrides) or None,
         "source": result.source,
         "file": file.name,
         "sha256": sha256,
@@ -192,13 +193,15 @@ def _only_encoder(cfg: DictConfig) -> tuple[str, str]:
 
 def _input(cfg: DictConfig, stream: str) -> dict[str, Any]:
     """What the network is made for."""
-    clip, normalize = cfg.clip, cfg.transform.batch.get("normalize") or {}
+    from omegaconf import OmegaConf
+
+    from stfw.runs.weights_file import PIXELS
+
+    clip, batch = cfg.clip, OmegaConf.to_container(cfg.transform.batch, resolve=True)
+    normalize = (batch.get("normalize") if isinstance(batch, dict) else None) or {}
     keys = ("num_clips", "num_frames", "frame_interval", "fps", "short_side", "crop_size")
     spec: dict[str, Any] = {"stream": stream, **{key: clip[key] for key in keys}}
-    for key in ("mean", "std"):
-        if key in normalize:
-            spec[key] = list(normalize[key])
-    return spec
+    return spec | {key: normalize[key] for key in PIXELS if key in normalize}
 
 
 def _class_names(path: str | None) -> list[str] | None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from stfw.redact import redact
 from stfw.types import UserError, VideoError
 
 
@@ -35,7 +36,7 @@ class BadSamples:
             known.add(error.path)
             row = {"path": error.path, "split": split, "kind": error.kind, "reason": error.reason}
             if self.path is not None:
-                line = json.dumps(row, ensure_ascii=False) + "\n"
+                line = json.dumps(redact(row), ensure_ascii=False) + "\n"
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
                 handle = os.open(self.path, flags, 0o644)
                 try:

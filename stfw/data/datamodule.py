@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,10 +12,11 @@ import pytorch_lightning as pl
 import torch
 
 from stfw.data.bad_samples import BadSamples
-from stfw.data.batches import EvalBatches, TrainBatches
+from stfw.data.batches import Balance, EvalBatches, TrainBatches, balanced
 from stfw.data.dataset import OnError, VideoDataset
 from stfw.data.footage import Decode
 from stfw.data.loader import Guarded, VideoLoader, collate_or_error
+from stfw.data.multigrid import Multigrid
 from stfw.data.sample import Limits, Loading
 from stfw.data.streams.stream import Stream
 from stfw.transforms.pipeline import ClipPipeline
@@ -38,6 +39,8 @@ class Loader:
         timeout_sec: a worker that gives nothing for so long is an error; 0 waits for ever.
         repeats: random views of a video per training sample, from one pass of decoding (repeated
             augmentation, Hoffer et al. 2020); they multiply the batch.
+        balance: how often an epoch draws a training video: ``none``: once; ``class``: so that all
+            classes come as often; ``sqrt``: half way, by the roots of their sizes.
         on_error: ``raise`` stops at an unreadable video; ``skip`` goes on without it, writes it
             into ``bad_samples.jsonl``, and in training puts another in its place.
         max_bad_fraction: of a split's videos that may be skipped.
@@ -53,6 +56,7 @@ class Loader:
     prefetch_factor: int = 2
     timeout_sec: int = 300
     repeats: int = 1
+    balance: Balance = "none"
     on_error: OnError = "raise"
     max_bad_fraction: float = 0.05
     max_pixels: int | None = None
@@ -83,6 +87,8 @@ class VideoDataModule(pl.LightningDataModule):
         decode: the decoder.
         short_side: frames are resized to it while they are decoded.
         seed: of shuffling and augmentation.
+        grid: shapes that training goes through; None: one shape.
+        shapes: sampler and training transform of each of the grid's shapes.
     """
 
     def __init__(
@@ -95,8 +101,11 @@ class VideoDataModule(pl.LightningDataModule):
         decode: Decode,
         short_side: int | None,
         seed: int = 0,
+        grid: Multigrid | None = None,
+        shapes: Sequence[tuple[Sampler, ClipPipeline]] = (),
     ) -> None:
         super().__init__()
+        self.grid, self.shapes = grid, list(shapes)
         self.reader, self.loader, self.sampler, self.transform = reader, loader, sampler, transform
         self.streams, self.decode = streams, decode
         self.short_side, self.seed = short_side, seed
@@ -114,12 +123,14 @@ class VideoDataModule(pl.LightningDataModule):
             return self.loader.num_workers
         return default_num_workers()
 
-    def dataset(self, split: Split) -> VideoDataset:
+    def dataset(self, split: Split, shape: int | None = None) -> VideoDataset:
+        """The videos of a split; for training, with a grid, in one of its shapes."""
         loader = self.loader
+        sampler, transform = (self.sampler, self.transform) if shape is None else self.shapes[shape]
         loading = Loading(
-            self.sampler,
+            sampler,
             self.streams,
-            self.transform if split == "train" else None,
+            transform if split == "train" else None,
             self.decode,
             self.short_side,
             Limits(loader.max_pixels, loader.max_frames, loader.max_bytes),
@@ -133,11 +144,27 @@ class VideoDataModule(pl.LightningDataModule):
         return self.dataset("train")[0]
 
     def train_dataloader(self) -> VideoLoader:
-        dataset, (rank, world_size) = self.dataset("train"), self._place()
-        return self._load(
-            dataset,
-            "train",
-            TrainBatches(len(dataset), self.loader.batch_size, self.seed, rank, world_size),
+        batches = self.train_batches(*self._place())
+        if self.trainer is not None:
+            batches.set_epoch(self.trainer.current_epoch)  # with a grid it decides the length
+        return self._load(self.dataset("train"), "train", batches)
+
+    def train_batches(self, rank: int = 0, world_size: int = 1) -> TrainBatches:
+        """Which videos make which training batch."""
+        records, loader, grid = self.splits["train"], self.loader, self.grid
+
+        def sizes(epoch: int) -> list[tuple[int, int]]:
+            assert grid is not None
+            return [(grid.shapes.index(s), s.num_videos) for s in grid.cycle(epoch)]
+
+        return TrainBatches(
+            len(records),
+            loader.batch_size,
+            self.seed,
+            rank,
+            world_size,
+            balanced([record.labels for record in records], loader.balance),
+            sizes if grid is not None else None,
         )
 
     def val_dataloader(self) -> VideoLoader:
@@ -165,8 +192,10 @@ class VideoDataModule(pl.LightningDataModule):
     ) -> VideoLoader:
         num_workers = self.num_workers
         parallel = num_workers > 0
+        numbers = range(len(self.shapes) if split == "train" else 0)
+        shapes = [self.dataset(split, number) for number in numbers]
         loader = VideoLoader(
-            Guarded(dataset, num_workers),
+            Guarded(dataset, num_workers, shapes),
             batch_sampler=batches,
             collate_fn=collate_or_error,
             num_workers=num_workers,

@@ -105,16 +105,17 @@ def collate(samples: Sequence[Batch]) -> Batch:
         )
         streams[name] = joined(name, clips=own_clips)
     weights = joined("weights")
+    present = {
+        name: torch.stack([sample["present"][name] for sample in samples]) for name in streams
+    }
     batch = Batch(
         weights=weights,
         positions=joined("positions"),
         label=joined("label", views=False),
         video_id=[name for sample in samples for name in sample["video_id"]],
-        present={
-            name: torch.stack([sample["present"][name] for sample in samples]) for name in streams
-        },
+        present=present,
         decode_sec=joined("decode_sec", views=False),
-        padded=bool((weights == 0).any()),
+        padded=bool((weights == 0).any()) or not all(flag_B.all() for flag_B in present.values()),
         skipped=skipped,
     )
     batch.update(streams)  # type: ignore[typeddict-item]  # under the user's own names

@@ -62,10 +62,13 @@ class Guarded(Dataset[Any]):
     Args:
         dataset: the videos.
         num_workers: processes that will read from it.
+        shapes: the same videos in other shapes; an item with a fourth number means one of them.
     """
 
-    def __init__(self, dataset: VideoDataset, num_workers: int = 0) -> None:
-        self.dataset = dataset
+    def __init__(
+        self, dataset: VideoDataset, num_workers: int = 0, shapes: Sequence[VideoDataset] = ()
+    ) -> None:
+        self.dataset, self.shapes = dataset, shapes
         self.reading: Tensor | None = None
         if num_workers:
             self.reading = torch.zeros(num_workers, PATH_BYTES, dtype=torch.uint8).share_memory_()
@@ -75,8 +78,9 @@ class Guarded(Dataset[Any]):
 
     def __getitem__(self, item: Item) -> Batch | UserError:
         self._tell(self.dataset.records[item[1]].path)
+        dataset = self.shapes[item[3]] if len(item) > 3 else self.dataset
         try:
-            return self.dataset[item]
+            return dataset[item[:3]]
         except UserError as error:
             return without_cause(error)
 

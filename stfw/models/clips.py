@@ -50,15 +50,23 @@ def fold(x_BVNCTHW: Tensor, weights_BVN: Tensor | None, stack: bool) -> Clips:
 
 
 def encode(
-    encoder: Callable[[Tensor], Tensor], clips: Clips, padded: bool, max_clips: int | None
+    encoder: Callable[[Tensor], Tensor],
+    clips: Clips,
+    padded: bool,
+    max_clips: int | None,
+    present_B: Tensor | None = None,
 ) -> Tensor:
-    """What an encoder gives for each clip. Padding (weight 0) is never encoded, and gives 0.
+    """What an encoder gives for each clip.
+
+    Padding (weight 0) is never encoded, and gives 0. Neither are videos that lack the stream,
+    unless fewer than two clips were left, too few for batch norm in training.
 
     Args:
         encoder: a network, or a method of it.
         clips: its input.
-        padded: whether any weight may be 0.
+        padded: whether any weight may be 0, or any video may lack the stream.
         max_clips: it sees at most so many clips at a time; None: all.
+        present_B: which videos have the stream; None: all.
     """
 
     def in_chunks(x_BCTHW: Tensor) -> Tensor:
@@ -68,7 +76,11 @@ def encode(
 
     if not padded:
         return in_chunks(clips.x_BCTHW)
-    real_B = clips.weights_BVN.flatten() > 0  # batch norm must not see padding
+    real_BVN = clips.weights_BVN > 0  # batch norm must not see padding
+    if present_B is not None:
+        there_BVN = real_BVN & present_B.view(-1, 1, 1)
+        real_BVN = torch.where(there_BVN.sum() < 2, real_BVN, there_BVN)
+    real_B = real_BVN.flatten()
     found = in_chunks(clips.x_BCTHW[real_B])
     everything = found.new_zeros(len(real_B), *found.shape[1:])
     return everything.masked_scatter(real_B.view(-1, *[1] * (found.ndim - 1)), found)

@@ -22,8 +22,9 @@ class Recognizer(nn.Module):
     ``level``:
 
     - ``input``: the streams' channels; one encoder and aggregator, named ``joined``, follow;
-    - ``maps``: the encoders' ``maps`` of all N*T moments of a view; they are then averaged over
-      space, and one aggregator, named ``joined``, follows;
+    - ``maps``: the encoders' ``maps`` of all N*T moments of a view; what the fusion makes of them
+      is pooled over space (its attribute ``space_pool``: ``mean``, or ``max``), and one aggregator,
+      named ``joined``, follows;
     - ``feature``: what the streams' aggregators give; the head follows;
     - ``logits``: what the streams' heads give.
 
@@ -79,7 +80,8 @@ class Recognizer(nn.Module):
         Args:
             batch: per stream float B V N C T H W (sound: B V N 1 M L); ``weights`` float B V N
                 (absent: all 1);
-                ``present`` stream -> bool B; ``padded``: whether any weight may be 0.
+                ``present`` stream -> bool B; ``padded``: whether any weight may be 0 or any video
+                may lack a stream.
 
         Returns:
             logits_BVK.
@@ -115,11 +117,15 @@ class Recognizer(nn.Module):
         found = {}
         for name, encoder in self.encoders.items():
             network: Any = encoder.maps if self.level == "maps" else encoder
-            found[name] = encode(network, clips[name], padded, max_clips)
+            # a stream that is dropped in training is there, and batch norm may see it
+            there = batch.get("present", {}).get(name)
+            found[name] = encode(network, clips[name], padded, max_clips, there)
         if self.level == "maps":
             maps = {name: maps_of_views(x, clips[name].weights_BVN) for name, x in found.items()}
             joined = self.fusion(maps, _each(present, weights_BVN.shape[1]))
-            return {JOINED: steps_of_views(joined.mean(dim=(3, 4)).transpose(1, 2), weights_BVN)}
+            pool = torch.amax if getattr(self.fusion, "space_pool", "mean") == "max" else torch.mean
+            steps_BSD = pool(joined, dim=(3, 4)).transpose(1, 2)
+            return {JOINED: steps_of_views(steps_BSD, weights_BVN)}
         return {name: steps_of_views(x, clips[name].weights_BVN) for name, x in found.items()}
 
     def _logits(self, name: str, steps: Steps) -> Tensor:

@@ -65,7 +65,7 @@ def curves(
     def draw(figure: Figure, theme: Theme) -> None:
         from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-        axes = _axes(figure, theme)
+        axes = plain_axes(figure, theme)
         axes.set_title(title, loc="left")
         axes.set_xlabel("epoch")
         styles = zip(lines.items(), theme.lines, ("-", "-", "--"), strict=False)
@@ -98,7 +98,7 @@ def confusion(counts_KK: np.ndarray, classes: Sequence[str]) -> Callable[[Figure
     def draw(figure: Figure, theme: Theme) -> None:
         num_classes = len(classes)
         share_KK = counts_KK / np.maximum(counts_KK.sum(1, keepdims=True), 1)
-        axes = _axes(figure, theme)
+        axes = plain_axes(figure, theme)
         axes.grid(False)
         axes.spines[:].set_visible(True)
         axes.imshow(_cells(share_KK, theme), interpolation="nearest", aspect="equal")
@@ -138,7 +138,8 @@ def _cells(share_KK: np.ndarray, theme: Theme) -> np.ndarray:
     return surface + depth_KK1 * (np.where(diagonal_KK1, right, wrong) - surface)
 
 
-def _axes(figure: Figure, theme: Theme) -> Axes:
+def plain_axes(figure: Figure, theme: Theme) -> Axes:
+    """The figure's axes: a light grid, and no frame above or to the right."""
     axes = figure.add_subplot()
     axes.set_facecolor("none")
     axes.grid(color=theme.grid, linewidth=0.8)

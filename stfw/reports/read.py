@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_SECRET = r"(?:\w*_)?(?:api_?key|token|secret|passw(?:or)?d|credentials?)"
-_SECRETS = (  # what must not leave with a page that people send to each other
-    (re.compile(rf"^(\s*{_SECRET}\s*:\s+)(?!null\b)\S.*$", re.M | re.I), r"\1***"),
-    (re.compile(rf"(\b{_SECRET}=)(?!null\b)\S+", re.I), r"\1***"),
-    (re.compile(r"(://)[^/\s@]+@"), r"\1***@"),
-)
+from stfw.redact import redact, redact_text
 
 
 @dataclass(frozen=True)
@@ -107,22 +101,15 @@ def read_run(path: Path) -> Run:
     )
 
 
-def without_secrets(text: str) -> str:
-    """The text with the values of passwords, tokens and keys struck out."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return text
-
-
 def _text(path: Path) -> str:
-    return without_secrets(path.read_text(encoding="utf-8", errors="replace"))
+    return redact_text(path.read_text(encoding="utf-8", errors="replace"))
 
 
 def _record(path: Path) -> dict[str, Any]:
     record = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(record, dict):
         raise ValueError("it holds no mapping")
-    return record
+    return redact(record, by_name=False)  # a page is sent to others
 
 
 def _epochs(path: Path) -> list[dict[str, float]]:

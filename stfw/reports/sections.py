@@ -7,7 +7,7 @@ from typing import Any
 
 from stfw.reports.html import escape, pairs, paragraph, percent, plain, seconds, table
 from stfw.reports.plots import curves, picture
-from stfw.reports.read import Run, without_secrets
+from stfw.reports.read import Run
 
 NO_NAMES = ("output_dir=", "resume=")  # of the place of one run, not of what it computes
 FIGURES = {
@@ -26,7 +26,7 @@ FIGURES = {
 
 def repeat(run: Run) -> str:
     """The command that composes this very run again; what was typed, where that differs."""
-    typed = without_secrets(str(run.record.get("command") or ""))
+    typed = str(run.record.get("command") or "")
     command = typed
     if run.overrides is not None:
         kept = [text for text in run.overrides if not text.startswith(NO_NAMES)]

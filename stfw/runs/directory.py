@@ -8,13 +8,18 @@ import platform
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from stfw.redact import redact, redact_override
 from stfw.runs import fingerprint
 from stfw.types import UserError
+
+GROUP = "STFW_GROUP"  # what a sweep, a table or a multirun calls the runs that it starts
 
 # worth knowing when two runs differ
 PACKAGES = (
@@ -59,9 +64,9 @@ class RunDir:
             raise UserError(f"{self.record_path}: damaged ({error}); delete it to go on") from error
 
     def update(self, **values: Any) -> None:
-        """Sets keys of the record; mappings are merged one level deep."""
+        """Sets keys of the record, without secrets; mappings are merged one level deep."""
         record = self.read()
-        for key, value in values.items():
+        for key, value in redact(values, by_name=False).items():  # names may be of classes
             if isinstance(value, dict) and isinstance(record.get(key), dict):
                 record[key] = {**record[key], **value}
             else:
@@ -118,6 +123,27 @@ def environment() -> dict[str, Any]:
     }
 
 
+def this_process() -> dict[str, Any]:
+    """Where a run is at work, to tell later whether it still is."""
+    return {"host": platform.node(), "pid": os.getpid()}
+
+
+@contextmanager
+def in_group(name: str) -> Iterator[None]:
+    """Within, the runs that are started say that they belong together, in whatever process.
+
+    ``STFW_GROUP``, where it is set already, stays: it names the larger group.
+    """
+    if os.environ.get(GROUP):
+        yield
+        return
+    os.environ[GROUP] = name
+    try:
+        yield
+    finally:
+        del os.environ[GROUP]
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -126,10 +152,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def command_line() -> str:
-    """The command that was typed, quoted for a shell."""
+    """The command that was typed, quoted for a shell; secrets are struck out."""
     import shlex
 
-    return shlex.join(["stfw", *sys.argv[1:]])
+    return shlex.join(["stfw", *map(redact_override, sys.argv[1:])])
 
 
 def _git() -> dict[str, Any]:

@@ -15,7 +15,18 @@ from stfw.types import Record, Split
 PLACE_KEYS = ("output_dir", "runs_dir", "resume", "name")
 
 # parts of the package that start runs and tell of them
-TELL_ONLY = ("commands", "reports", "runs", "zoo", "cli.py", "config.py", "logs.py", "check.py")
+TELL_ONLY = (
+    "commands",
+    "loggers",
+    "reports",
+    "runs",
+    "zoo",
+    "cli.py",
+    "config.py",
+    "logs.py",
+    "check.py",
+    "redact.py",
+)
 
 
 def of_config(plain: Mapping[str, Any]) -> str:

@@ -44,7 +44,8 @@ def records(runs_dir: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         if "run.json" in files:
             names.clear()  # a run holds no other run
             try:
-                record = json.loads((Path(folder) / "run.json").read_text())
+                with open(os.path.join(folder, "run.json"), "rb") as file:
+                    record = json.loads(file.read())
             except (OSError, ValueError):
                 continue
             if isinstance(record, dict):

@@ -117,6 +117,28 @@ def start_from(network: nn.Module, weights: Weights, classes: Sequence[str] | No
     return "; ".join([text, *notes])
 
 
+def fill(network: nn.Module, weights: Weights, classes: Sequence[str]) -> None:
+    """Copies an encoder's weights and its head's, which must be all that the network has.
+
+    Args:
+        network: with ``encoders`` and ``head``.
+        weights: of an encoder and its head.
+        classes: names of the network's classes; the same names in another order are put in order.
+
+    Raises:
+        UserError: something is missing, left over or of another shape; lists it.
+    """
+    own, heads = network.state_dict(), _heads(network)
+    given, _ = _spread(weights.state, own, heads, weights.title)
+    _fit_heads(given, own, heads, weights.classes, classes)
+    if wrong := differences(own, given):
+        raise UserError(
+            f"{weights.title}: an encoder and a head are not all of this network ({wrong}); train "
+            f"the rest: stfw train weights={weights.title}"
+        )
+    network.load_state_dict({**own, **given})
+
+
 def _rooms(names: Sequence[str]) -> list[str]:
     """Names, those of one encoder, aggregator or fusion as one."""
     kept = {

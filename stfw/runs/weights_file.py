@@ -18,6 +18,7 @@ from stfw.types import UserError
 
 FORMAT = "stfw weights 1"
 CHECKSUM = "tensors_sha256"
+PIXELS = ("mean", "std", "motion_std")  # of the input: how its numbers are normalised
 PLAIN = ("classes", "input", "num_classes", "dropped")  # kept as JSON; the others are text
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed
+from pytorch_lightning.strategies import FSDPStrategy
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics import MeanMetric, Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
 from stfw.models.recognizer import view_probabilities
+from stfw.tasks.grid_schedule import follow_grid, planned_steps
 from stfw.tasks.param_groups import FineTuning, scale
 from stfw.types import UserError
 
@@ -34,7 +36,9 @@ class Classification(pl.LightningModule):
         loss: ``(logits_BK, label_B) -> scalar``, for training.
         classes: class names.
         optimizer: parameters -> optimizer.
-        lr_scheduler: ``(optimizer, num_steps, num_epochs) -> scheduler``, or None.
+        lr_scheduler: ``(optimizer, num_steps, num_epochs) -> scheduler``, stepped once per
+            optimizer step, or a list of Lightning's configurations of several; None: a constant
+            rate.
         seed: makes every step's dropout the same however the run was interrupted.
         multi_label: a video may have several classes, each with a probability of its own.
         finetune: what learns, and how fast; None: everything alike.
@@ -60,6 +64,7 @@ class Classification(pl.LightningModule):
         self.finetune.hold(network)
         self.classes, self.seed = list(classes), seed
         self.make_optimizer, self.make_lr_scheduler = optimizer, lr_scheduler
+        self.lr_factor = 1.0  # of the batch; see stfw.tasks.lr_scaling
         self.predictions: list[Prediction] = []
         self.checkpoint_extra: dict[str, Any] = {}  # plain data that travels in the checkpoint
         num_classes = len(self.classes)
@@ -133,25 +138,44 @@ class Classification(pl.LightningModule):
         return sorted(mine)
 
     def configure_optimizers(self) -> Any:
-        optimizer = scale(self.make_optimizer(self.finetune.groups(self.network)))
+        optimizer = self.make_optimizer(self.finetune.groups(self.network))
+        optimizer = scale(optimizer, self.lr_factor)
         if self.make_lr_scheduler is None:
             return optimizer
-        scheduler = self.make_lr_scheduler(
-            optimizer,
-            num_steps=int(self.trainer.estimated_stepping_batches),
-            num_epochs=self.trainer.max_epochs,
+        steps = planned_steps(self.trainer)
+        made = self.make_lr_scheduler(
+            optimizer, num_steps=sum(steps), num_epochs=self.trainer.max_epochs
         )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        if not isinstance(made, list):
+            made = [{"scheduler": made, "interval": "step"}]
+        grid = getattr(getattr(self.trainer, "datamodule", None), "grid", None)
+        if grid is not None:
+            follow_grid(made, steps, grid)
+        for config in made:
+            if config["interval"] == "epoch":  # the score is new after a validation alone
+                config["frequency"] = self.trainer.check_val_every_n_epoch
+        return [optimizer], made
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        strategy = self.trainer.strategy
+        if isinstance(strategy, FSDPStrategy) and gradient_clip_algorithm != "value":
+            if gradient_clip_val is not None:  # the norm over all shards, which Lightning refuses
+                strategy.model.clip_grad_norm_(gradient_clip_val)  # type: ignore[union-attr,operator]
+            return
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def _evaluate(self, batch: Any, loss: Metric, scores: MetricCollection) -> None:
         logits_BVK = self.network(self.batch_transform(batch))
         probabilities_BK = view_probabilities(logits_BVK, self.multi_label, batch.get("weights"))
         label_B = batch["label"]
         if self.multi_label:
-            nll = nn.functional.binary_cross_entropy(probabilities_BK, label_B)
+            with torch.autocast(probabilities_BK.device.type, enabled=False):  # refused there
+                nll = nn.functional.binary_cross_entropy(probabilities_BK, label_B)
         else:
             nll = nn.functional.nll_loss(probabilities_BK.clamp_min(1e-12).log(), label_B)
         loss.update(nll, weight=len(label_B))

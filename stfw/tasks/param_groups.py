@@ -14,6 +14,7 @@ from stfw.models.depth import part_of, parts
 from stfw.types import UserError, nearest
 
 FACTOR, DECAY = "lr_factor", "decay"  # what a group carries through the optimizer
+SHARDED = "_fsdp_wrapped_module."  # what FSDP puts into the names of parameters
 
 
 class FineTuning:
@@ -28,7 +29,8 @@ class FineTuning:
         stream_lr: stream to the factor of the learning rate of its encoder, its aggregator and,
             where logits are fused, its head.
         head_lr: factor of the head's learning rate.
-        decay_norms: weight decay also acts on norms and biases.
+        decay_norms: weight decay also acts on norms and biases, and on what an encoder's own
+            ``no_weight_decay()`` names (timm's: positions and class tokens).
         batch_norm: ``train``; ``partial``: all batch norms of an encoder but the first stay as
             they are (Wang et al. 2016, TSN); ``frozen``: all of them.
 
@@ -49,6 +51,7 @@ class FineTuning:
         self.layer_decay, self.head_lr = layer_decay, head_lr
         self.stream_lr = dict(stream_lr or {})
         self.decay_norms, self.batch_norm = decay_norms, batch_norm
+        self._settled: dict[str, tuple[float, bool]] = {}  # by parameter
         if isinstance(freeze, int) and freeze < 0:
             raise UserError(f"task.finetune.freeze={freeze} is below 0")
         if not 0 < layer_decay <= 1:
@@ -73,6 +76,12 @@ class FineTuning:
                 parameter.requires_grad_(False)
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise UserError(f"task.finetune.freeze={self.freeze} leaves nothing to learn")
+        # settled now: a wrapper that shards (FSDP) leaves neither names nor shapes as they are
+        factors, spared = self._factors(network), _spared(network)
+        self._settled = {
+            name: (factors[name], self.decay_norms or (p.ndim > 1 and name not in spared))
+            for name, p in network.named_parameters()
+        }
         for name in self.stream_lr:
             if name not in (streams := list(_encoders(network))):
                 raise UserError(
@@ -96,13 +105,15 @@ class FineTuning:
         walk(network)
 
     def groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Parameter groups for an optimizer, those of factor 1 first; see ``scale``."""
+        """Parameter groups for an optimizer, those of factor 1 first; see ``scale``.
+
+        ``apply`` comes first.
+        """
         grouped: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        factors = self._factors(network)
         for name, parameter in network.named_parameters():
             if parameter.requires_grad:
-                decay = self.decay_norms or parameter.ndim > 1
-                grouped.setdefault((factors[name], decay), []).append(parameter)
+                key = self._settled[name.replace(SHARDED, "")]
+                grouped.setdefault(key, []).append(parameter)
         order = sorted(grouped, key=lambda key: (key[0] != 1, -key[0], not key[1]))
         return [{"params": grouped[key], FACTOR: key[0], DECAY: key[1]} for key in order]
 
@@ -163,13 +174,28 @@ class FineTuning:
         return factors
 
 
-def scale(optimizer: Optimizer) -> Optimizer:
-    """Multiplies each group's learning rate by its factor; no weight decay where it has none."""
+def scale(optimizer: Optimizer, factor: float = 1.0) -> Optimizer:
+    """Multiplies each group's learning rate by its factor; no weight decay where it has none.
+
+    Args:
+        optimizer: of groups as ``FineTuning.groups`` makes them.
+        factor: of all groups.
+    """
     for group in optimizer.param_groups:
-        group["lr"] = group["lr"] * group.get(FACTOR, 1.0)
+        group["lr"] = group["lr"] * group.get(FACTOR, 1.0) * factor
         if not group.get(DECAY, True) and "weight_decay" in group:
             group["weight_decay"] = 0.0
     return optimizer
+
+
+def _spared(network: nn.Module) -> set[str]:
+    """Parameters that a network itself keeps from weight decay, as timm's do."""
+    return {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in network.named_modules()
+        if callable(told := getattr(module, "no_weight_decay", None))
+        for name in told()
+    }
 
 
 def _encoders(network: nn.Module) -> Mapping[str, nn.Module]:

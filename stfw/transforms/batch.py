@@ -54,14 +54,16 @@ class BatchPipeline(nn.Module):
 class Normalize(nn.Module):
     """Numbers of the loader's range to numbers around 0.
 
-    RGB: ``(x / 255 - mean) / std`` per channel. Flow and difference: ``(x - 127.5) / 63.75``, so
-    that no motion is 0. Audio: ``(x - audio_mean) / audio_std`` of the log-mel values.
+    RGB: ``(x / 255 - mean) / std`` per channel. Flow and difference: ``(x / 255 - 0.5) /
+    motion_std``, so that no motion is 0. Audio: ``(x - audio_mean) / audio_std`` of the log-mel
+    values.
 
     Args:
         mean: per colour, of values in 0..1.
         std: per colour, of values in 0..1.
         audio_mean: of log-mel values.
         audio_std: of log-mel values.
+        motion_std: of flow and difference, of values in 0..1; 0.5 gives -1..1, as I3D takes them.
     """
 
     mean_C: Tensor
@@ -73,10 +75,12 @@ class Normalize(nn.Module):
         std: Sequence[float] = (0.225, 0.225, 0.225),
         audio_mean: float = -6.0,
         audio_std: float = 4.0,
+        motion_std: float = 0.25,
     ) -> None:
         super().__init__()
         self.register_buffer("mean_C", torch.tensor(list(mean)) * 255, persistent=False)
         self.register_buffer("std_C", torch.tensor(list(std)) * 255, persistent=False)
+        self.motion_std = motion_std
         self.audio_mean, self.audio_std = audio_mean, audio_std
 
     def forward(self, batch: Any, facts: Facts) -> None:
@@ -87,7 +91,7 @@ class Normalize(nn.Module):
             elif kind == "rgb":
                 batch[name] = (x - self.mean_C.view(-1, 1, 1, 1)) / self.std_C.view(-1, 1, 1, 1)
             else:
-                batch[name] = (x - 127.5) / 63.75
+                batch[name] = (x - 127.5) / (255 * self.motion_std)
 
 
 class MixUp(nn.Module):

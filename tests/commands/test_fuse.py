@@ -105,6 +105,18 @@ def test_a_run_fused_with_itself_is_itself(stfw: Call, two_runs: Path) -> None:
         assert result["fusion"]["test_top1"] == alone["test_top1"]
 
 
+def test_test_videos_choose_no_weights(stfw: Call, two_runs: Path, tmp_path: Path) -> None:
+    for name in ("rgb", "flow"):
+        (tmp_path / name).mkdir()
+        for file in FILES:  # as data.val_fraction=0 leaves them
+            shutil.copy(two_runs / name / FILES[1], tmp_path / name / file)
+    runs = [str(tmp_path / name) for name in ("rgb", "flow")]
+    result = json.loads(stfw("fuse", *runs, "--json")[1])
+    assert [row["weight"] for row in result["runs"]] == [0.5, 0.5]
+    assert result["fusion"] == result["equal_weights"]
+    assert "equal weights" in stfw("fuse", *runs)[1]
+
+
 def test_runs_that_do_not_fit_together_are_refused(
     stfw: Call, two_runs: Path, tmp_path: Path
 ) -> None:

@@ -36,6 +36,20 @@ def test_views_are_averaged(stfw: Call, tiny_run: Path) -> None:
     assert "3x3" in json.loads((tiny_run / "run.json").read_text())["tests"]
 
 
+def test_another_clip_reaches_the_sampler(stfw: Call, tiny_run: Path) -> None:
+    from stfw.inference import open_checkpoint
+
+    _, cfg, _ = open_checkpoint(str(tiny_run))
+    assert (cfg.sampler.crop_size, cfg.sampler.short_side, cfg.sampler.num_frames) == (16, 24, 4)
+    cfg.clip.crop_size, cfg.clip.short_side = 20, 28
+    assert (cfg.sampler.crop_size, cfg.sampler.short_side) == (20, 28)
+    words = ["clip.crop_size=20", "clip.short_side=28", "views=1x3"]
+    assert stfw("test", f"run={tiny_run}", *words)[0] == 0
+    larger = first_prediction(tiny_run, "predictions_1x3.csv")
+    assert stfw("test", f"run={tiny_run}", "views=1x3")[0] == 0
+    assert larger != first_prediction(tiny_run, "predictions_1x3.csv")
+
+
 def test_unknown_keys_of_a_run_are_refused(stfw: Call, tiny_run: Path) -> None:
     status, _, told = stfw("test", f"run={tiny_run}", "data.bach_size=3")
     assert status == 2

@@ -35,6 +35,32 @@ def test_surveillance_clips_divided_by_scene(
     assert {"fight", "noFight"} & set(told.split())
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("tsm", ["encoder.name=resnet18"]),
+        ("two_stream_i3d", ["clip.num_frames=16"]),
+        ("slowfast_r50_4x16", ["clip.num_frames=8"]),
+        ("videomae_s", ["clip.num_frames=4", "encoder.depth=3"]),
+        ("three_stream", ["clip.num_frames=8"]),  # the clips have no sound
+    ],
+)
+def test_networks_of_every_kind_train_on_surveillance_clips(
+    stfw: Call, shared_videos: Path, tmp_path: Path, model: str, words: list[str]
+) -> None:
+    root = shared_videos / "surv_fight"
+    few = [f"trainer.limit_{split}_batches=1" for split in ("train", "val", "test")]
+    call = ["data=folder", f"data.root={root}", "data.groups=groups.csv", f"model={model}"]
+    status, told, error = stfw(
+        "train", *call, *SMALL, *few, *words, f"output_dir={tmp_path / 'run'}"
+    )
+    assert status == 0, error
+    assert told.strip().splitlines()[-1].startswith("test/top1")
+    rows = (tmp_path / "run" / "predictions.csv").read_text().splitlines()
+    assert len(rows) == 1 + 2
+    assert all(0 <= float(score) <= 1 for row in rows[1:] for score in row.split(",")[-2:])
+
+
 @pytest.mark.parametrize("model", ["stconv", "lrcn"])
 def test_ucf101_with_five_of_its_clips(
     stfw: Call, shared_videos: Path, tmp_path: Path, model: str

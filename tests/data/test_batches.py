@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from stfw.data.batches import EvalBatches, TrainBatches
+from stfw.data.batches import EvalBatches, TrainBatches, balanced
 
 
 def indices(batches: object) -> list[list[int]]:
@@ -52,3 +52,54 @@ def test_evaluation_sees_each_video_once_over_all_ranks(num_videos: int) -> None
     seen = sorted(itertools.chain(*ranks[0], *ranks[1]))
     assert seen == list(range(num_videos))
     assert [len(r) for r in ranks] == [len(EvalBatches(num_videos, 2, r, 2)) for r in (0, 1)]
+
+
+LABELS = [(0,)] * 40 + [(1,)] * 8 + [(2,)] * 2
+
+
+def drawn(balance: str, epochs: int = 1) -> tuple[list[int], list[int]]:
+    """How often each class, and each video, comes."""
+    draws = balanced(LABELS, balance)  # type: ignore[arg-type]
+    classes, videos = [0, 0, 0], [0] * 50
+    for epoch in range(epochs):
+        batches = TrainBatches(50, 6, seed=0, draws=draws)
+        batches.set_epoch(epoch)
+        for index in itertools.chain(*indices(batches)):
+            classes[LABELS[index][0]] += 1
+            videos[index] += 1
+    return classes, videos
+
+
+def test_rare_classes_are_drawn_as_often() -> None:
+    classes, videos = drawn("class")
+    assert sum(classes) == 50
+    assert all(count in (16, 17) for count in classes)
+    assert set(videos[48:]) <= {8, 9}  # and their videos evenly
+    assert set(videos[40:48]) <= {2, 3}
+    assert set(videos[:40]) <= {0, 1}
+    _, videos = drawn("class", epochs=12)
+    assert min(videos[:40]) >= 1  # others every time
+
+
+def test_half_way_is_by_the_roots_of_their_sizes() -> None:
+    classes, _ = drawn("sqrt")
+    roots = [40**0.5, 8**0.5, 2**0.5]
+    for count, root in zip(classes, roots, strict=True):
+        assert abs(count - 50 * root / sum(roots)) < 1
+    assert drawn("none")[0] == [40, 8, 2]
+    assert balanced(LABELS, "none") is None
+
+
+def test_of_several_labels_the_rarest_counts() -> None:
+    draws = balanced([(0, 1), (0,), (0,), (0, 2), (1,)], "class")
+    assert draws is not None
+    assert draws.class_N.tolist() == [1, 0, 0, 2, 1]
+    expected = [1 / 2, 1 / 4, 1 / 4, 1, 1 / 2]  # one over the videos with that class
+    assert draws.share_N.tolist() == pytest.approx([x / sum(expected) for x in expected])
+
+
+def test_a_balanced_epoch_is_the_same_on_two_ranks() -> None:
+    draws = balanced(LABELS, "class")
+    whole = indices(TrainBatches(50, 10, 3, draws=draws))
+    ranks = [indices(TrainBatches(50, 5, 3, rank, 2, draws)) for rank in (0, 1)]
+    assert [sorted(a + b) for a, b in zip(*ranks, strict=True)] == [sorted(b) for b in whole]

@@ -86,6 +86,69 @@ def test_maps_of_all_clips_of_a_view_meet_in_time() -> None:
     assert torch.allclose(found_BVD[1, 2], expected_D, atol=1e-5)
 
 
+def test_joined_maps_are_pooled_over_space_as_the_fusion_says() -> None:
+    x = {name: torch.rand(2, 1, 1, 2, 3, 5, 5) for name in "ab"}
+    torch.manual_seed(0)
+    fusion = Conv({"a": 2, "b": 2}, space_pool="max")
+    encoders = {"a": Maps(), "b": Maps()}
+    network = Recognizer(encoders, {"joined": Mean(2)}, fusion, nn.Identity())
+    maps = fusion({name: value[:, 0, 0] for name, value in x.items()}, {})
+    assert torch.allclose(network(x)[:, 0], maps.amax(dim=(3, 4)).mean(dim=2), atol=1e-6)
+    fusion.space_pool = "mean"
+    assert torch.allclose(network(x)[:, 0], maps.mean(dim=(2, 3, 4)), atol=1e-6)
+
+
+class Counts(nn.Module):
+    """Batch norm of the pixels; keeps how many clips it saw."""
+
+    num_features = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.num_clips = nn.BatchNorm3d(1), 0
+
+    def forward(self, x_BCTHW: Tensor) -> Tensor:
+        self.num_clips = len(x_BCTHW)
+        return self.norm(x_BCTHW).mean(dim=(3, 4)).transpose(1, 2)
+
+
+def partial() -> tuple[Recognizer, dict[str, object], dict[str, Tensor]]:
+    """Five videos of two clips, of which two lack a stream: they show zeros there."""
+    network = Recognizer(
+        {"a": Counts(), "b": Counts()},
+        {"a": Mean(1), "b": Mean(1)},
+        Concat({"a": 1, "b": 1}),
+        nn.Identity(),
+    )
+    x = {name: torch.rand(5, 1, 2, 1, 2, 4, 4) + 1 for name in "ab"}
+    flag_B = torch.tensor([True, False, True, True, False])
+    x["b"][~flag_B] = 0
+    present = {"a": torch.ones(5, dtype=torch.bool), "b": flag_B}
+    return network, {**x, "present": present}, x
+
+
+def test_batch_norm_does_not_see_videos_that_lack_a_stream() -> None:
+    network, batch, x = partial()
+    network.train()({**batch, "padded": True})
+    assert (network.encoders["a"].num_clips, network.encoders["b"].num_clips) == (10, 6)
+    real = x["b"][[0, 2, 3]]
+    assert torch.allclose(network.encoders["b"].norm.running_mean, 0.1 * real.mean(), atol=1e-5)
+    # nor does what is left out change any number
+    network.eval()
+    assert torch.allclose(network({**batch, "padded": True}), network(batch), atol=1e-6)
+
+
+def test_a_stream_of_one_clip_alone_is_encoded_with_the_others() -> None:
+    network, batch, _ = partial()
+    for flags in ([False] * 5, [True] + [False] * 4):
+        flag_B = torch.tensor(flags)
+        one_clip = {name: batch[name][:, :, :1] for name in "ab"}
+        given = {**one_clip, "present": {"b": flag_B}, "padded": True}
+        found_BVD = network.train()(given)
+        assert network.encoders["b"].num_clips == 5
+        assert torch.equal(found_BVD[:, 0, 1] != 0, flag_B)
+
+
 def test_logits_have_a_head_for_each_stream() -> None:
     network = network_of("fusion=late_mean", "streams=rgb_flow")
     assert list(network.head) == ["rgb", "flow"]

@@ -19,6 +19,7 @@ SHAPES = {
     "fragments": {"rgb": (8, 3, 4, 32, 32)},
     "cnn_attention": {"rgb": (1, 3, 16, 32, 32)},
     "two_stream": {"rgb": (1, 3, 1, 224, 224), "flow": (1, 2, 10, 224, 224)},
+    "two_stream_i3d": {"rgb": (1, 3, 64, 224, 224), "flow": (1, 2, 64, 224, 224)},
     "two_stream_fused": {"rgb": (5, 3, 1, 224, 224), "flow": (5, 2, 10, 224, 224)},
     "three_stream": {
         "rgb": (1, 3, 16, 32, 32),
@@ -37,6 +38,7 @@ TOY = [
 # what pictures of published size cost is left out of the step
 LESS = {
     "two_stream": ["clip.crop_size=32", "clip.short_side=36"],
+    "two_stream_i3d": ["clip.crop_size=32", "clip.short_side=36"],
     "two_stream_fused": ["clip.crop_size=32", "clip.short_side=36"],
 }
 
@@ -91,6 +93,20 @@ def test_two_stream_fused_joins_the_last_maps_over_five_moments() -> None:
         network = network_of("two_stream_fused")
     assert tuple(network.fusion.conv.weight.shape) == (512, 2 * 512, 3, 3, 3)
     assert network.head.fc.in_features == 512
+    assert network.fusion.space_pool == "max"
+
+
+def test_two_stream_i3d_is_i3d_on_both_streams() -> None:
+    cfg = compose("train", ["model=two_stream_i3d"]).cfg
+    assert (cfg.clip.num_frames, cfg.transform.batch.normalize.motion_std) == (64, 0.5)
+    with torch.device("meta"):
+        network = network_of("two_stream_i3d")
+    assert {name: type(one).__name__ for name, one in network.encoders.items()} == {
+        "rgb": "I3D",
+        "flow": "I3D",
+    }
+    assert network.encoders["flow"].layers.conv1a.conv.in_channels == 2
+    assert list(network.head) == ["rgb", "flow"]
 
 
 def test_fragments_are_seen_one_by_one_before_the_gru() -> None:

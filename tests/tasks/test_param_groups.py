@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from stfw.assemble import Build
+from stfw.config import compose, conf_dir, groups
 from stfw.models.aggregators.mean import Mean
 from stfw.models.encoders.stconv import StConv
 from stfw.models.fusions.concat import Concat
@@ -206,3 +208,55 @@ def test_it_says_what_it_does() -> None:
     total = sum(p.numel() for p in net.parameters())
     assert tuning.describe(net) == f"51 of {total:,} parameters learn, head x10"
     assert FineTuning().describe(network()) is None
+
+
+NO_DECAY = {"_BatchNorm", "LayerNorm", "GroupNorm"}
+
+
+@pytest.mark.parametrize("name", groups(conf_dir())["encoder"])
+def test_what_goes_without_weight_decay_are_the_norms_and_biases(name: str) -> None:
+    """Of every encoder: by the kind of the module that a parameter stands in."""
+    small = ["encoder.name=vit_tiny_patch16_224"] if name == "timm" else []
+    cfg = compose("train", [f"encoder={name}", *small]).cfg
+    with torch.device("meta"):
+        encoder = Build()(cfg.encoder, in_channels=3)
+    net = nn.Module()
+    net.encoders = nn.ModuleDict({"rgb": encoder})
+    tuning = FineTuning(decay_norms=False)
+    tuning.apply(net)
+    spared = {id(p) for g in tuning.groups(net) if not g["decay"] for p in g["params"]}
+    expected = set()
+    for module in encoder.modules():
+        kinds = {kind.__name__ for kind in type(module).__mro__}
+        for leaf, parameter in module.named_parameters(recurse=False):
+            token = leaf == "class_token" and parameter.ndim < 2  # torchvision's MViT
+            if kinds & NO_DECAY or leaf in ("bias", "q_bias", "v_bias") or token:
+                expected.add(id(parameter))
+    own = {id(p) for n, p in encoder.named_parameters() if n in told(encoder)}
+    flat = {id(p) for p in encoder.parameters() if p.ndim < 2} - expected
+    names = [n for n, p in encoder.named_parameters() if id(p) in flat]
+    assert not names, "vectors that are neither"
+    assert spared == expected | own
+
+
+def told(encoder: nn.Module) -> set[str]:
+    """What timm's networks themselves keep from decay."""
+    net = getattr(encoder, "net", None)
+    return {f"net.{n}" for n in net.no_weight_decay()} if hasattr(net, "no_weight_decay") else set()
+
+
+def test_groups_are_those_before_a_wrapper_shards() -> None:
+    """FSDP puts itself into names and leaves vectors of what were matrices."""
+    net = network()
+    tuning = FineTuning(layer_decay=0.5, decay_norms=False)
+    tuning.apply(net)
+    plain = [(g["lr_factor"], g["decay"], len(g["params"])) for g in tuning.groups(net)]
+    for encoder in net.encoders.values():
+        for index in (0, 4):  # a convolution each
+            wrapper = nn.Module()
+            wrapper._fsdp_wrapped_module = encoder.blocks[index]
+            encoder.blocks[index] = wrapper
+    for parameter in net.parameters():
+        parameter.data = parameter.data.flatten()
+    sharded = [(g["lr_factor"], g["decay"], len(g["params"])) for g in tuning.groups(net)]
+    assert sharded == plain

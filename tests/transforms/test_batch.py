@@ -32,6 +32,9 @@ def test_normalise_brings_each_kind_to_its_scale() -> None:
         torch.tensor([20 / 127.5 - 1, 20 / 127.5 - 1, 20 / 63.75 - 1])
     )
     assert (made["flow"] == 2.0).all()
+    made["flow"] = torch.zeros(1, dtype=torch.uint8)
+    Normalize(motion_std=0.5)(made, FACTS)
+    assert made["flow"].item() == -1.0
     assert made["audio"][:, 0, 0, 0, 0, 0].tolist() == [0.0, 2.0, 4.0]
 
 

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from stfw.commands.launch import Job, last_lines, run_all
 from stfw.commands.table.cells import Cell, find_done, make_cells
 from stfw.commands.table.results import make_sheet, write
 from stfw.commands.table.spec import Table, read_table
 from stfw.config import compose_root, groups, to_plain
+from stfw.runs.directory import in_group
 from stfw.runs.registry import Registry
 from stfw.types import UserError, nearest
 
@@ -83,17 +84,19 @@ def parse(words: Sequence[str]) -> tuple[dict[str, Any], Table, list[str]]:
     """
     own: list[str] = []
     extra: list[str] = []
+    repeats: dict[str, Any] = {}
     for word in words:
         key = word.split("=", 1)[0].lstrip("+")
-        if key.startswith("repeats."):
-            own.append(f"++table.{key}={word.split('=', 1)[1]}" if "=" in word else word)
+        if key.startswith("repeats.") and "=" in word:  # keys of a run, with dots in them
+            read = OmegaConf.to_container(OmegaConf.from_dotlist([f"it={word.split('=', 1)[1]}"]))
+            repeats[key.removeprefix("repeats.")] = read["it"]  # type: ignore[index,call-overload]
         else:
             (own if key.split(".")[0] in KEYS else extra).append(word)
     if not any(word.startswith("table=") for word in own):
         raise UserError(f"name a table: stfw table table={'|'.join(groups().get('table', []))}")
     composed = compose_root("table", own)
     settings = to_plain(composed.cfg)
-    table = read_table(composed.choices["table"], settings["table"])
+    table = read_table(composed.choices["table"], _with_repeats(settings["table"], repeats))
     for key in ("runs_dir", "tables_dir"):
         if not isinstance(settings[key], str):
             raise UserError(f"{key}={settings[key]} is no folder")
@@ -108,6 +111,16 @@ def parse(words: Sequence[str]) -> tuple[dict[str, Any], Table, list[str]]:
                 f"(there are: {', '.join(table.rows)})"
             )
     return settings, table, extra
+
+
+def _with_repeats(given: dict[str, Any], repeats: dict[str, Any]) -> dict[str, Any]:
+    """A table's YAML with other repeats; of rows with repeats of their own as well."""
+    rows = {
+        name: {**row, "repeats": {**row["repeats"], **repeats}} if row and "repeats" in row else row
+        for name, row in (given.get("rows") or {}).items()
+    }
+    general = given.get("repeats") or {"seed": [0]}
+    return {**given, "rows": rows, "repeats": {**general, **repeats}}
 
 
 def tell(
@@ -169,7 +182,8 @@ def complete(
         Job(cell.name, [*cell.overrides, *place, f"name={table.name}-{cell.name}"])
         for cell in missing
     ]
-    run_all(jobs, settings["jobs"], folder / "logs", ended)
+    with in_group(f"table-{table.name}"):
+        run_all(jobs, settings["jobs"], folder / "logs", ended)
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from stfw.commands.table.spec import Table
+from stfw.check import needed_weights
+from stfw.commands.table.spec import Table, fused_columns
 from stfw.config import compose, to_plain
 from stfw.runs import fingerprint
 from stfw.runs.registry import Finished, Registry
@@ -71,7 +72,7 @@ def make_cells(
             try:
                 cells += _cells_of(table, name, extra, verify)
             except MissingValueError as missing:
-                needs[name] = f"{missing}=..."
+                needs[name] = str(missing)
     return cells, needs
 
 
@@ -86,22 +87,27 @@ def _cells_of(
     verify: Callable[[DictConfig], None] | None,
 ) -> list[Cell]:
     cells = []
-    for column, more in table.columns.items():
+    repeats = table.repeats_of(name)
+    for column, more in table.columns_of(name).items():
+        if fused_columns(more):
+            continue
         overrides = [*table.run, *table.rows[name].run, *more, *extra]
         try:
             cfg = compose("train", overrides).cfg
-            if missing := OmegaConf.missing_keys(cfg):
-                raise MissingValueError(", ".join(sorted(missing)))
+            if missing := [f"{key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]:
+                raise MissingValueError(", ".join(missing))
+            if what := needed_weights(cfg):
+                raise MissingValueError(f"weights=<{what}>")
             if verify is not None:
                 verify(cfg)
         except UserError as error:
             raise UserError(f"table={table.name}: rows.{name}: {error}") from error
-        for repeat in itertools.product(*table.repeats.values()):
-            for key, value in zip(table.repeats, repeat, strict=True):
+        for repeat in itertools.product(*repeats.values()):
+            for key, value in zip(repeats, repeat, strict=True):
                 if OmegaConf.select(cfg, key, default=cfg) is cfg:
                     raise UserError(f"table={table.name}: repeats.{key}: no such key of a run")
                 OmegaConf.update(cfg, key, value)
-            texts = [f"{k}={_text(v)}" for k, v in zip(table.repeats, repeat, strict=True)]
+            texts = [f"{k}={_text(v)}" for k, v in zip(repeats, repeat, strict=True)]
             digest = fingerprint.of_config(to_plain(cfg))
             cells.append(Cell(name, column, repeat, [*overrides, *texts], digest))
     return cells

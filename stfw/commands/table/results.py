@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stfw.commands.table.cells import Cell
-from stfw.commands.table.spec import Table
+from stfw.commands.table.spec import Table, fused_columns
 from stfw.reports.tables import Sheet, to_csv, to_html, to_latex, to_markdown
 from stfw.reports.verdicts import Summary, against_published, compare, summarise
 from stfw.types import UserError
@@ -28,7 +28,7 @@ def make_sheet(table: Table, cells: Sequence[Cell], needs: Mapping[str, str]) ->
         if name in needs:
             values = [f"not run: needs {needs[name]}", *[""] * (len(table.columns) - 1)]
         else:
-            values = [str(result) for result in results[name].values()]
+            values = [str(results[name].get(column, "")) for column in table.columns]
         line = [name, *values]
         if has_published:
             line += _published(table, name, results[name])
@@ -58,14 +58,18 @@ def write(sheet: Sheet, folder: Path) -> None:
 
 
 def _results(table: Table, name: str, cells: Sequence[Cell], metric: str) -> dict[str, Summary]:
-    """Column -> result of a row."""
+    """Column -> result of a row, of the columns that it has."""
     found = {}
-    for column in table.columns:
-        parts = table.rows[name].fuse or (name,)
-        repeats: dict[tuple, dict[str, Cell]] = {}
+    for column, value in table.columns_of(name).items():
+        parts = [
+            (row, col)
+            for row in table.rows[name].fuse or (name,)
+            for col in fused_columns(value) or (column,)
+        ]
+        repeats: dict[tuple, dict[tuple[str, str], Cell]] = {}
         for cell in cells:
-            if cell.column == column and cell.row in parts:
-                repeats.setdefault(cell.repeat, {})[cell.row] = cell
+            if (cell.row, cell.column) in parts:
+                repeats.setdefault(cell.repeat, {})[cell.row, cell.column] = cell
         values: dict[tuple, float | None] = {
             repeat: _value(metric, [there[part] for part in parts if part in there], len(parts))
             for repeat, there in repeats.items()
@@ -122,10 +126,11 @@ def _sizes(cells: Sequence[Cell]) -> list[str]:
 
 def _commands(table: Table, cells: Sequence[Cell]) -> dict[str, list[str]]:
     """Row -> the overrides of a multirun that makes its cells."""
-    repeats = [f"{key}={','.join(map(str, values))}" for key, values in table.repeats.items()]
     found: dict[str, list[str]] = {}
     for cell in cells:
         shown = cell.row if cell.column == "value" else f"{cell.row}, {cell.column}"
+        keys = table.repeats_of(cell.row)
+        repeats = [f"{key}={','.join(map(str, values))}" for key, values in keys.items()]
         same = cell.overrides[: len(cell.overrides) - len(repeats)]
         kept = [text for text in same if not text.endswith("=???")]  # given further on
         found.setdefault(shown, [*kept, *repeats])
@@ -138,7 +143,7 @@ def _claims(table: Table, cells: Sequence[Cell]) -> list[list[str]]:
     for claim in table.claims:
 
         def result(name: str, metric: str = claim.metric or table.metric) -> Summary:
-            return _results(table, name, cells, metric)[column]
+            return _results(table, name, cells, metric).get(column, Summary(None, None, 0, 1))
 
         if claim.needs or claim.better is None:
             verdict, figures = f"not run: needs {claim.needs or 'rows'}", ""

@@ -23,10 +23,14 @@ class Row:
         source: where the published value stands.
         protocol: how it was measured.
         needs: what the row waits for, in words; null: it can be run.
+        columns: instead of the table's; a column that is not among them stays empty.
+        repeats: instead of the table's, of the same keys, as for a value of one split alone.
     """
 
     run: Sequence[str] = ()
     fuse: Sequence[str] = ()
+    columns: Mapping[str, Any] | None = None
+    repeats: Mapping[str, Sequence[Any]] | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     protocol: str = ""
@@ -73,7 +77,8 @@ class Table:
         run: overrides of every row.
         repeats: override key -> values; every row runs once for each combination. The spread is
             over the first key with several values, of means over the others.
-        columns: name -> overrides; every row runs once for each.
+        columns: name -> overrides; every row runs once for each. ``{fuse: [names]}`` is no run
+            but the late fusion of the row's runs in those columns.
         tolerance: difference from the published value that still counts as reproduced.
         rows: by name.
         claims: about the rows.
@@ -85,10 +90,29 @@ class Table:
     metric: str
     run: Sequence[str]
     repeats: Mapping[str, Sequence[Any]]
-    columns: Mapping[str, Sequence[str]]
+    columns: Mapping[str, Any]
     tolerance: float
     rows: Mapping[str, Row]
     claims: Sequence[Claim]
+
+    def columns_of(self, row: str) -> Mapping[str, Any]:
+        """The columns that a row has, of its own or the table's."""
+        return self._own(row, "columns", self.columns)
+
+    def repeats_of(self, row: str) -> Mapping[str, Sequence[Any]]:
+        """How often a row is run."""
+        return self._own(row, "repeats", self.repeats)
+
+    def _own(self, row: str, key: str, general: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A fused row has what the first of its rows has."""
+        fused = self.rows[row].fuse
+        own = getattr(self.rows[fused[0] if fused else row], key)
+        return general if own is None else own
+
+
+def fused_columns(column: Any) -> Sequence[str]:
+    """The columns that one is the fusion of; none where it is runs of its own."""
+    return tuple(column["fuse"]) if isinstance(column, Mapping) else ()
 
 
 def read_table(name: str, given: Mapping[str, Any]) -> Table:
@@ -128,6 +152,7 @@ def read_table(name: str, given: Mapping[str, Any]) -> Table:
 
 def _check_names(table: Table, where: str) -> None:
     for name, row in table.rows.items():
+        _check_own(table, name, where)
         for part in row.fuse:
             if part not in table.rows or table.rows[part].fuse:
                 raise UserError(
@@ -147,7 +172,35 @@ def _check_names(table: Table, where: str) -> None:
                     f"{where}: the claim '{claim.text}' names the row '{name}', which is not there"
                     f"{nearest(name, table.rows)}"
                 )
-    for key, values in table.repeats.items():
+    _check_repeats(table.repeats, where)
+
+
+def _check_own(table: Table, name: str, where: str) -> None:
+    """A row's columns are the table's, and its repeats have the table's keys."""
+    row, where = table.rows[name], f"{where}: rows.{name}"
+    if row.repeats is not None:
+        if list(row.repeats) != list(table.repeats):
+            raise UserError(f"{where}.repeats must have the keys {', '.join(table.repeats)}")
+        _check_repeats(row.repeats, where)
+    columns = table.columns_of(name)
+    for column, value in columns.items():
+        if column not in table.columns:
+            raise UserError(
+                f"{where}.columns names '{column}'{nearest(column, table.columns)} "
+                f"(there are: {', '.join(table.columns)})"
+            )
+        if isinstance(value, Mapping) and list(value) != ["fuse"]:
+            raise UserError(f"{where}: the column '{column}' is neither a list nor {{fuse: [...]}}")
+        for part in fused_columns(value):
+            if part not in columns or fused_columns(columns[part]):
+                raise UserError(
+                    f"{where}: the column '{column}' fuses '{part}', which is no column with runs"
+                    f"{nearest(part, columns)}"
+                )
+
+
+def _check_repeats(repeats: Mapping[str, Any], where: str) -> None:
+    for key, values in repeats.items():
         if not isinstance(values, Sequence) or isinstance(values, str) or not values:
             raise UserError(f"{where}: repeats.{key} must list at least one value")
 

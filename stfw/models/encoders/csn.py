@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from stfw.models.encoders.resnet3d import ResNet3D
@@ -20,6 +21,8 @@ class CSN(ResNet3D):
             (interaction-preserved: a 1x1x1 convolution goes before it).
         bn_eps: of batch norm; 1e-3 as published, PyTorchVideo has 1e-5.
         keep_time: keep the time steps (S = T / 8), else S = 1.
+        pool_size: window (H, W) of the last average on the maps, a step per place; null: the whole
+            frame.
     """
 
     def __init__(
@@ -29,6 +32,7 @@ class CSN(ResNet3D):
         mode: Literal["ir", "ip"] = "ir",
         bn_eps: float = 1e-3,
         keep_time: bool = False,
+        pool_size: Sequence[int] | None = None,
     ) -> None:
         super().__init__(
             in_channels,
@@ -43,4 +47,5 @@ class CSN(ResNet3D):
             bn_eps=bn_eps,
             zero_init=False,
             keep_time=keep_time,
+            pool_size=pool_size,
         )

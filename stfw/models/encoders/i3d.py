@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from stfw.types import UserError
+from stfw.models.encoders._pool import checked_window, pooled_steps
 
 # width of each branch: 1x1; 1x1 -> 3x3; 1x1 -> 3x3; pool -> 1x1
 WIDTHS = {
@@ -70,33 +70,6 @@ class I3D(nn.Module):
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
         return pooled_steps(self.maps(x_BCTHW), self.final_pool)
-
-
-def checked_window(final_pool: Sequence[int] | None) -> tuple[int, ...] | None:
-    """The window of the last average.
-
-    Raises:
-        UserError: it has not three sizes of at least 1.
-    """
-    if final_pool is None:
-        return None
-    if len(final_pool) != 3 or min(final_pool) < 1:
-        raise UserError(
-            f"encoder.final_pool={list(final_pool)}: three sizes of at least 1 (T, H, W), or null"
-        )
-    return tuple(final_pool)
-
-
-def pooled_steps(maps_BDTHW: Tensor, window: Sequence[int] | None) -> Tensor:
-    """Averages over a sliding window, then over what is left of space: tokens_BSD.
-
-    Args:
-        maps_BDTHW: feature maps.
-        window: T, H, W; cut to the size of the maps. None: all of it.
-    """
-    sizes = maps_BDTHW.shape[2:]
-    kernel = [min(pair) for pair in zip(window, sizes, strict=True)] if window else list(sizes)
-    return F.avg_pool3d(maps_BDTHW, kernel, stride=1).mean(dim=(3, 4)).transpose(1, 2)
 
 
 class Unit(nn.Module):

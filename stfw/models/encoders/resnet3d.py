@@ -10,6 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from stfw.models.encoders._pool import checked_places, pooled_places
 from stfw.models.encoders.nonlocal_block import NonLocal
 
 Triple = tuple[int, int, int]
@@ -174,6 +175,8 @@ class ResNet3D(nn.Module):
         bn_eps: of batch norm.
         zero_init: the last batch norm of each block begins at zero.
         keep_time: keep the time steps (S = T of the maps), else S = 1.
+        pool_size: window (H, W) of the last average on the maps; each of its places is a step, as
+            for a test crop that is larger than the training crop. null: the whole frame.
 
     Raises:
         ValueError: no such depth, a setting without a value per stage, a clip that is too short.
@@ -199,6 +202,7 @@ class ResNet3D(nn.Module):
         bn_eps: float = 1e-5,
         zero_init: bool = True,
         keep_time: bool = False,
+        pool_size: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         for name, per_stage in (
@@ -210,7 +214,7 @@ class ResNet3D(nn.Module):
             if len(per_stage) != 4:
                 raise ValueError(f"encoder.{name} has {len(per_stage)} values; there are 4 stages")
         num_blocks = num_blocks_of(depth)
-        self.keep_time = keep_time
+        self.keep_time, self.pool_size = keep_time, checked_places(pool_size)
         self.stem = stem(
             in_channels,
             width,
@@ -254,7 +258,4 @@ class ResNet3D(nn.Module):
         return x_BCTHW
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        maps_BCTHW = self.maps(x_BCTHW)
-        if self.keep_time:
-            return maps_BCTHW.mean(dim=(3, 4)).transpose(1, 2)
-        return maps_BCTHW.mean(dim=(2, 3, 4)).unsqueeze(1)
+        return pooled_places(self.maps(x_BCTHW), self.pool_size, self.keep_time)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import video as tv
 from torchvision.models.video.s3d import TemporalSeparableConv
 
-from stfw.models.encoders.i3d import checked_window, pooled_steps
+from stfw.models.encoders._pool import checked_window, pooled_steps
 
 
 class S3D(nn.Module):

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from stfw.models.encoders._pool import checked_places, pooled_places
 from stfw.models.encoders.resnet3d import (
     Bottleneck,
     conv_bn,
@@ -53,6 +54,9 @@ class SlowFast(nn.Module):
         max_time_blocks: only so many blocks of a stage span time (R101-50-50: 6); null: all.
         slow_frames: ``linspace`` (from the first frame to the last, as PySlowFast) or
             ``strided`` (every ``alpha``-th).
+        pool_size: window (H, W) of the last average on the maps of both paths; each of its places
+            is a step, as for a test crop that is larger than the training crop. null: the whole
+            frame, one step.
 
     Raises:
         ValueError: no such depth, kernels without a value per stage, or ``alpha`` does not
@@ -73,6 +77,7 @@ class SlowFast(nn.Module):
         fast_time_kernels: Sequence[Sequence[int]] = ((3,), (3,), (3,), (3,)),
         max_time_blocks: int | None = None,
         slow_frames: Literal["linspace", "strided"] = "linspace",
+        pool_size: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         for name, per_stage in (
@@ -82,6 +87,7 @@ class SlowFast(nn.Module):
             if len(per_stage) != 4:
                 raise ValueError(f"encoder.{name} has {len(per_stage)} values; there are 4 stages")
         self.alpha, self.slow_frames = alpha, slow_frames
+        self.pool_size = checked_places(pool_size)
         self.slow_stem = stem(in_channels, 64, time_kernel=1)
         self.fast_stem = stem(in_channels, 64 // beta, time_kernel=5)
         self.laterals = nn.ModuleList()
@@ -139,5 +145,5 @@ class SlowFast(nn.Module):
         return self.paths(x_BCTHW)[0]
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        means = [maps_BCTHW.mean(dim=(2, 3, 4)) for maps_BCTHW in self.paths(x_BCTHW)]
-        return torch.cat(means, dim=1).unsqueeze(1)
+        steps = [pooled_places(maps_BCTHW, self.pool_size) for maps_BCTHW in self.paths(x_BCTHW)]
+        return torch.cat(steps, dim=2)

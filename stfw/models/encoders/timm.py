@@ -37,7 +37,10 @@ class Timm(nn.Module):
             name, pretrained=pretrained, num_classes=0, in_chans=in_channels, drop_rate=drop_rate
         )
         self.name = name
-        self.num_features = int(self.net.num_features)  # type: ignore[arg-type]
+        self.map_features = int(self.net.num_features)  # type: ignore[arg-type]
+        # VGG and MobileNetV3 have layers behind the pooling
+        hidden = getattr(self.net, "head_hidden_size", None) or self.map_features
+        self.num_features = int(hidden)  # type: ignore[arg-type]
 
     def maps(self, x_BCTHW: Tensor) -> Tensor:
         """The last maps of every frame.
@@ -46,7 +49,7 @@ class Timm(nn.Module):
             UserError: the network is a transformer, which has none.
         """
         maps_FCHW = self.net.forward_features(_frames(x_BCTHW))  # type: ignore[operator]
-        if maps_FCHW.ndim != 4 or maps_FCHW.shape[1] != self.num_features:
+        if maps_FCHW.ndim != 4 or maps_FCHW.shape[1] != self.map_features:
             raise UserError(f"encoder.name={self.name} has no maps; choose a convolutional network")
         return maps_FCHW.unflatten(0, (len(x_BCTHW), -1)).transpose(1, 2)
 

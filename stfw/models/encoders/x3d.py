@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 from torch import Tensor, nn
 
+from stfw.models.encoders._pool import checked_places, pooled_places
 from stfw.models.encoders.resnet3d import Triple, conv_bn
 
 
@@ -62,7 +64,7 @@ class X3D(nn.Module):
 
     X3D-XS, S and M are the defaults and differ in the clip alone (3,794,274 parameters with 400
     classes); X3D-L has ``depth=5`` (6,153,384). The projection to 2048 belongs to the encoder. It
-    follows the pooling, so the feature is one step (S = 1).
+    follows the pooling: the feature is one step (S = 1), or one for each place of ``pool_size``.
 
     Args:
         in_channels: C of the clip.
@@ -75,6 +77,8 @@ class X3D(nn.Module):
             but keeps the channels: PySlowFast and MMAction2 have it (48 parameters more),
             PyTorchVideo has not.
         num_features: width of the feature.
+        pool_size: window (H, W) of the last average on the maps; each of its places is a step, as
+            for a test crop that is larger than the training crop. null: the whole frame, one step.
     """
 
     def __init__(
@@ -86,8 +90,10 @@ class X3D(nn.Module):
         se_ratio: float = 0.0625,
         first_shortcut_norm: bool = False,
         num_features: int = 2048,
+        pool_size: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        self.pool_size = checked_places(pool_size)
         wide = round_width(12 * width)
         self.stem_space = nn.Conv3d(in_channels, wide, (1, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
         self.stem_time = conv_bn(wide, wide, (5, 1, 1), groups=wide)
@@ -119,8 +125,7 @@ class X3D(nn.Module):
         return self.relu(self.last(x_BCTHW))
 
     def forward(self, x_BCTHW: Tensor) -> Tensor:
-        mean_BC = self.maps(x_BCTHW).mean(dim=(2, 3, 4))
-        return self.relu(self.project(mean_BC)).unsqueeze(1)
+        return self.relu(self.project(pooled_places(self.maps(x_BCTHW), self.pool_size)))
 
     def _init_weights(self) -> None:
         for module in self.modules():

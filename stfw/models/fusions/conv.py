@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,9 @@ class Conv(nn.Module):
         hidden_size: channels of the result; None: the first stream's.
         kernel_size: time, height and width that the convolution spans; odd. The article's are
             (1, 1, 1) and (3, 3, 3).
+        space_pool: what the chain does with the joined maps of a moment. ``max``, as in the article
+            (which keeps 7 x 7 places for its fully connected layers, where here one is left); or
+            ``mean``, what residual encoders are trained with, and every place gets a gradient.
 
     Raises:
         UserError: an even ``kernel_size``; when called, maps of different sizes.
@@ -34,10 +38,12 @@ class Conv(nn.Module):
         in_features: dict[str, int],
         hidden_size: int | None = None,
         kernel_size: tuple[int, int, int] = (3, 3, 3),
+        space_pool: Literal["mean", "max"] = "mean",
     ) -> None:
         super().__init__()
         if any(size % 2 == 0 for size in kernel_size):
             raise UserError(f"fusion.kernel_size={list(kernel_size)}: all three must be odd")
+        self.space_pool = space_pool
         self.streams, widths = list(in_features), list(in_features.values())
         self.num_features = hidden_size or widths[0]
         kernel = (kernel_size[0], kernel_size[1], kernel_size[2])

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from stfw.commands.table.spec import read_table
+from stfw.commands.table import parse
+from stfw.commands.table.spec import fused_columns, read_table
 from stfw.config import compose, compose_root, conf_dir, groups, to_plain
 from stfw.types import UserError
 from tests.command_line import TINY
@@ -37,6 +38,16 @@ claims:
   - {{text: warmth, needs: a second sun}}
 """
 
+# the runs of PAIR once more, side by side
+WIDE = """
+run: [{run}, trainer.max_epochs=1]
+repeats: {{seed: [0, 1]}}
+columns: {{x: [], "y": [optimizer.lr=0.02], both: {{fuse: [x, "y"]}}}}
+rows:
+  all: {{published: {{both: 0.5}}}}
+  one: {{columns: {{"y": [optimizer.lr=0.02]}}, repeats: {{seed: [1]}}}}
+"""
+
 
 @pytest.fixture
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -44,6 +55,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "conf" / "table"
     folder.mkdir(parents=True)
     (folder / "pair.yaml").write_text(PAIR.format(run=", ".join(TINY)))
+    (folder / "wide.yaml").write_text(WIDE.format(run=", ".join(TINY)))
     monkeypatch.setenv("STFW_CONF", str(tmp_path / "conf"))
     return tmp_path
 
@@ -91,6 +103,24 @@ def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw
     assert status == 0
     assert "4 runs, 0 to run" in told.splitlines()[0]
     assert (pair / "tables" / "pair" / "table.md").read_text() == whole
+
+    status, told, _ = stfw("table", "table=wide", *words[2:])
+    assert status == 0, told
+    assert "5 runs, 0 to run" in told.splitlines()[0]
+    wide = {r["row"]: r for r in csv.DictReader((pair / "tables/wide/table.csv").open())}
+    assert wide["all"]["x"] == rows["a"]["test/top1"]
+    assert wide["all"]["y"] == rows["b"]["test/top1"]
+    assert wide["all"]["both"] == rows["both"]["test/top1"]
+    assert wide["all"]["published"] == "0.500"
+    assert (wide["one"]["x"], wide["one"]["both"]) == ("", "")
+    assert "±" not in wide["one"]["y"]
+
+
+def test_other_repeats_are_typed_with_the_runs_own_keys(pair: Path) -> None:
+    _, table, extra = parse(["table=wide", "repeats.seed=[3]", "repeats.data.seed=[1,2]", "x=1"])
+    assert table.repeats == {"seed": [3], "data.seed": [1, 2]}
+    assert table.repeats_of("one") == table.repeats
+    assert extra == ["x=1"]
 
 
 def test_a_failed_run_is_named_and_the_others_go_on(pair: Path, stfw: Call) -> None:
@@ -145,6 +175,10 @@ def test_mistakes_are_told(pair: Path, stfw: Call, words: list[str], message: st
         ({"rows": {"a": {"published": {"top1": 1.0}}}}, "the column 'top1'"),
         ({"rows": {"a": {}}, "claims": [{"text": "x", "better": "z", "than": ["a"]}]}, "'z'"),
         ({"rows": {"a": {}}, "repeats": {"seed": []}}, "repeats.seed"),
+        ({"rows": {"a": {"repeats": {"sed": [0]}}}}, "must have the keys seed"),
+        ({"rows": {"a": {"columns": {"rgb": []}}}}, "columns names 'rgb'"),
+        ({"rows": {"a": {}}, "columns": {"x": [], "y": {"fuse": ["z"]}}}, "fuses 'z'"),
+        ({"rows": {"a": {}}, "columns": {"x": {"mean": []}}}, "neither a list nor"),
     ],
 )
 def test_a_wrong_table_is_refused(given: dict, message: str) -> None:
@@ -156,9 +190,21 @@ def test_a_wrong_table_is_refused(given: dict, message: str) -> None:
 def test_every_row_of_a_shipped_table_composes(name: str) -> None:
     composed = compose_root("table", [f"table={name}"])
     table = read_table(name, to_plain(composed.cfg)["table"])
-    for row in table.rows.values():
-        for more in table.columns.values():
-            cfg = compose_root("train", [*table.run, *row.run, *more]).cfg
+    recipes = groups(conf_dir())["experiment"]
+    for row, wanted in table.rows.items():
+        if wanted.fuse:
+            continue
+        for more in table.columns_of(row).values():
+            if fused_columns(more):
+                continue
+            words = [*table.run, *wanted.run, *more]
+            recipe, *others = sorted(words, key=lambda word: not word.startswith("experiment="))
+            plain = ("weights=", "trainer.max_epochs=")
+            if recipe.removeprefix("experiment=") in recipes and all(
+                word.startswith(plain) for word in others
+            ):
+                continue  # tests/test_recipes.py
+            cfg = compose_root("train", words).cfg
             assert all(
                 OmegaConf.select(cfg, key, default=None) is not None for key in table.repeats
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from stfw.models.aggregators.attention import Attention
@@ -209,7 +209,7 @@ def test_attention_finds_the_informative_steps(mode: str) -> None:
     optimizer = torch.optim.Adam([*attention.parameters(), *head.parameters()], lr=0.02)
     for _ in range(400):
         tokens_BSD, labels_B, _ = draw(64)
-        loss = F.cross_entropy(head(attention(tokens_BSD, torch.ones(64, 16))), labels_B)
+        loss = nnf.cross_entropy(head(attention(tokens_BSD, torch.ones(64, 16))), labels_B)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

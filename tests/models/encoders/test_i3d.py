@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stfw.models.encoders.i3d import I3D, pooled_steps, same_padding
+from stfw.models.encoders._pool import pooled_steps
+from stfw.models.encoders.i3d import I3D, same_padding
 from stfw.types import UserError
 
 

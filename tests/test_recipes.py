@@ -1,0 +1,307 @@
+"""Every recipe of conf/experiment: it composes, fits the code, builds at its published size.
+
+All are composed once, pass the dry run and are called at their published size without memory. Two
+steps on the videos that their reader writes for itself are taken by one of every family, with small
+clips; by all of them where STFW_ALL_RECIPES is set.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import gc
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from stfw.assemble import (
+    Build,
+    assemble_data,
+    assemble_network,
+    assemble_task,
+    assemble_trainer,
+    check,
+)
+from stfw.check import class_fact, needed_weights, resolve_target
+from stfw.commands.table.spec import read_table
+from stfw.config import Composed, compose, compose_root, conf_dir, groups, to_plain
+from stfw.types import UserError, Views
+
+RECIPES = groups(conf_dir())["experiment"]
+DATA = {"kinetics400": "kinetics", "ucf101": "ucf101", "hmdb51": "hmdb51", "ssv2": "ssv2"}
+TABLES = ("ucf101", "hmdb51", "kinetics400", "ssv2", "i3d_2017")
+FAMILIES = [
+    "hmdb51/c3d_scratch",
+    "hmdb51/r2plus1d_18",
+    "hmdb51/tsm",
+    "kinetics400/csn_ir50",
+    "kinetics400/i3d",
+    "kinetics400/i3d_r50_nl",
+    "kinetics400/lrcn",
+    "kinetics400/mvit_v2_s",
+    "kinetics400/s3d",
+    "kinetics400/slowfast_r50",
+    "kinetics400/swin3d_t",
+    "kinetics400/timesformer",
+    "kinetics400/vivit_b",
+    "kinetics400/x3d_xs",
+    "ssv2/slowonly_r50",
+    "ssv2/uniformer_s",
+    "ssv2/videomae_s",
+    "ucf101/r3d_34",
+    "ucf101/tsn",
+    "ucf101/two_stream",
+    "ucf101/two_stream_fused",
+]
+STEPS = RECIPES if os.environ.get("STFW_ALL_RECIPES") else FAMILIES
+
+
+@functools.cache
+def composed(name: str) -> Composed:
+    return compose("train", [f"experiment={name}", "data.root=x"])
+
+
+def config(name: str) -> DictConfig:
+    """A recipe's config, from scratch: its published weights are not at hand."""
+    cfg = copy.deepcopy(composed(name).cfg)
+    cfg.weights = None
+    return cfg
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_fits_the_code_and_says_what_it_is(name: str) -> None:
+    cfg, choices = config(name), composed(name).choices
+    check(cfg)
+    assert choices["data"] == DATA[name.split("/")[0]]
+    assert cfg.optimizer.base_batch_size >= 1  # the batch of the published rate
+    assert cfg.test_checkpoint == "last"
+    assert cfg.loss.label_smoothing in (0.0, 0.1, 0.3)
+    if choices["data"] == "ssv2":
+        assert cfg.transform.train.flip.prob == 0
+    start = composed(name).cfg.weights
+    assert start in (None, "imagenet", "kinetics400") or needed_weights(composed(name).cfg)
+    first, *lines = (conf_dir() / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert first == "# @package _global_"
+    told = " ".join(line[2:] for line in lines if line.startswith("# "))
+    assert re.search(r"\b0\.\d{3}|No accuracy is published", told), told
+    assert re.search(r"\b20[12]\d\b|MMAction2|GluonCV|PySlowFast|UniFormer", told), told
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_builds_and_sees_its_test_crop_at_its_published_size(name: str) -> None:
+    cfg = config(name)
+    with torch.device("meta"):
+        network = assemble_network(cfg, Build(), num_classes=10).eval()
+        clips = cfg.clip.num_clips
+        side = cfg.sampler.crop_size
+        batch = {
+            stream: torch.empty(
+                1,
+                1,
+                clips,
+                class_fact(node.source, "channels", 3),
+                node.num_frames or cfg.clip.num_frames,
+                side,
+                side,
+            )
+            for stream, node in cfg.streams.items()
+        }
+        batch["weights"] = torch.ones(1, 1, clips)
+        assert network(batch).shape[-1] == 10
+
+
+def shrink(cfg: DictConfig, root: Path) -> None:
+    """Small clips, small batches, one process; C3D has one size only."""
+    fixed = "C3D" in cfg.encoder._target_
+    side = cfg.clip.crop_size if fixed else 64
+    cfg.clip.num_frames = cfg.clip.num_frames if fixed else min(cfg.clip.num_frames, 8)
+    cfg.clip.crop_size, cfg.clip.short_side, cfg.sampler.crop_size = side, side + 8, side
+    if "short_side" in cfg.transform.train:
+        cfg.transform.train.short_side.min_size = side
+        cfg.transform.train.short_side.max_size = side + 8
+    for key in ("pool_size", "final_pool"):
+        if key in cfg.encoder:
+            cfg.encoder[key] = None
+    if str(cfg.encoder.get("name", "")).startswith(("vgg", "resnet")):
+        cfg.encoder.name = "resnet18"
+    cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
+    cfg.data.root = str(root)
+    cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 2), 0
+    small = {"accelerator": "cpu", "devices": 1, "precision": "32-true", "max_epochs": 2}
+    small |= {"max_steps": 2, "limit_val_batches": 1, "check_val_every_n_epoch": 1}
+    small |= {"accumulate_grad_batches": 1}
+    cfg.trainer.update(small)
+    with open_dict(cfg):
+        usual = OmegaConf.load(conf_dir() / "callbacks" / "_default.yaml")
+        cfg.callbacks = {k: v for k, v in cfg.callbacks.items() if k not in usual}
+    if "precise_bn" in cfg.callbacks:
+        cfg.callbacks.precise_bn.num_batches = 1
+
+
+@pytest.fixture(scope="module")
+def toy_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Per data set: the folder of the tiny videos that its reader writes in its own layout."""
+    roots = {}
+    for data in DATA.values():
+        name = next(n for n in RECIPES if composed(n).choices["data"] == data)
+        roots[data] = tmp_path_factory.mktemp(data)
+        resolve_target(config(name).data._target_).write_toy(roots[data])
+    return roots
+
+
+@pytest.fixture
+def _one_network_at_a_time() -> Iterator[None]:
+    yield
+    gc.collect()  # a task and its trainer hold each other
+
+
+@pytest.mark.usefixtures("_one_network_at_a_time")
+@pytest.mark.parametrize("name", STEPS)
+def test_recipe_takes_two_steps_on_its_readers_toy(name: str, toy_roots: dict[str, Path]) -> None:
+    cfg = config(name)
+    shrink(cfg, toy_roots[composed(name).choices["data"]])
+    data = assemble_data(cfg, Build())
+    classes = data.reader.classes
+    network = assemble_network(cfg, Build(), len(classes))
+    task = assemble_task(cfg, Build(), network, classes, data.splits["train"])
+    trainer = assemble_trainer(cfg, Build(), [], [])
+    before = {key: value.clone() for key, value in network.head.state_dict().items()}
+    trainer.fit(task, data)
+    assert trainer.global_step == 2
+    after = network.head.state_dict()
+    assert all(torch.isfinite(value).all() for value in after.values())
+    assert any(not torch.equal(before[key], value) for key, value in after.items())
+
+
+def test_every_encoder_with_a_recipe_takes_its_steps() -> None:
+    def encoders(names: list[str]) -> set[str]:
+        return {str(config(name).encoder._target_) for name in names}
+
+    assert encoders(FAMILIES) == encoders(RECIPES)
+    assert {name.split("/")[0] for name in FAMILIES} == set(DATA)
+
+
+def test_command_line_beats_recipe_beats_model() -> None:
+    model = compose("train", ["model=i3d"]).cfg
+    recipe = composed("ucf101/i3d").cfg
+    assert model.optimizer.base_batch_size is None
+    assert (recipe.optimizer.base_batch_size, recipe.views) == (96, "4x1")
+    words = [
+        "experiment=ucf101/i3d",
+        "data.root=x",
+        "aggregator=max",
+        "encoder=stconv",
+        "views=1x1",
+    ]
+    cfg = compose("train", words).cfg
+    plain = compose("train", ["encoder=stconv", "aggregator=max"]).cfg
+    assert cfg.encoder == plain.encoder
+    assert cfg.aggregator == plain.aggregator
+    for key in ("optimizer", "lr_scheduler", "transform", "clip", "data", "trainer", "head"):
+        assert cfg[key] == recipe[key], key
+    assert cfg.views == "1x1"
+
+
+def test_another_trainer_keeps_the_recipes_epochs_unless_it_says_its_own() -> None:
+    recipe = composed("kinetics400/r3d_18").cfg.trainer
+    words = ["experiment=kinetics400/r3d_18", "data.root=x"]
+    ddp = compose("train", [*words, "trainer=ddp", "trainer.devices=8"]).cfg.trainer
+    assert (ddp.strategy, ddp.devices) == ("ddp", 8)
+    assert (ddp.max_epochs, ddp.precision) == (recipe.max_epochs, recipe.precision)
+    debug = compose("train", [*words, "trainer=debug"]).cfg.trainer
+    assert (debug.max_epochs, debug.limit_train_batches) == (1, 2)
+
+
+def test_another_transform_is_that_of_the_recipes_data_set() -> None:
+    words = ["data.root=x", "transform=resized_crop"]
+    flips = {
+        name: compose("train", [f"experiment={name}", *words]).cfg.transform.train.flip.prob
+        for name in ("ssv2/tsm", "ucf101/tsn", "ucf101/i3d")
+    }
+    assert flips == {"ssv2/tsm": 0.0, "ucf101/tsn": 0.5, "ucf101/i3d": 0.5}
+
+
+def test_a_recipe_on_a_data_set_of_ones_own() -> None:
+    words = ["experiment=kinetics400/slowfast_r50", "data=folder", "data.root=/videos"]
+    cfg = compose("train", words).cfg
+    check(cfg)
+    assert cfg.data._target_ == "stfw.data.folder.Folder"
+    assert cfg.optimizer.lr == 0.1
+
+
+def test_weights_that_only_the_person_has_are_asked_for() -> None:
+    cfg = composed("ssv2/slowfast_r50").cfg
+    with pytest.raises(
+        UserError, match=r"weights: this recipe starts from SlowFast 8x8 .*weights="
+    ):
+        check(cfg)
+    check(compose("train", ["experiment=ssv2/slowfast_r50", "data.root=x", "weights=a.pt"]).cfg)
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("ucf101/c3dd", r"experiment=ucf101/c3dd: no such option; did you mean 'ucf101/c3d'\?"),
+        ("_parts/i3d", "experiment=_parts/i3d"),
+        ("hmdb/tsn", "did you mean 'hmdb51/tsn'"),
+    ],
+)
+def test_a_misspelt_recipe_is_told(typed: str, answer: str) -> None:
+    if typed.startswith("_"):
+        assert not any(name.startswith("_") for name in RECIPES)
+        return
+    with pytest.raises(UserError, match=answer):
+        compose("train", [f"experiment={typed}"])
+
+
+def rows(table: str) -> dict[str, Any]:
+    return dict(
+        read_table(table, to_plain(compose_root("table", [f"table={table}"]).cfg)["table"]).rows
+    )
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_published_values_of_a_table_are_those_of_its_recipes(table: str) -> None:
+    told = {name: (conf_dir() / "experiment" / f"{name}.yaml").read_text() for name in RECIPES}
+    for name, row in rows(table).items():
+        (recipe,) = [w.split("=")[1] for w in row.run if w.startswith("experiment=")] or [None]
+        assert row.fuse or recipe in RECIPES, name
+        if table != "i3d_2017" and recipe and row.published and len(row.run) == 1:
+            value = row.published["value"]
+            shown = map(float, re.findall(r"0\.\d+", told[recipe]))
+            assert any(abs(figure - value) < 6e-4 for figure in shown), (name, value)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_every_recipe_has_its_row(data: str) -> None:
+    used = {
+        w.split("=")[1]
+        for t in TABLES
+        for row in rows(t).values()
+        for w in row.run
+        if "experiment=" in w
+    }
+    assert {name for name in RECIPES if name.startswith(f"{data}/")} - used <= {
+        "hmdb51/two_stream_i3d",
+        "ucf101/two_stream_i3d",
+    }
+
+
+def test_the_zoo_has_a_row_for_every_model_with_a_published_accuracy() -> None:
+    own = {"cnn_attention", "fragments", "frame_cnn", "patches", "stconv", "three_stream"}
+    zoo = rows("zoo")
+    assert set(zoo) == set(groups(conf_dir())["model"]) - own
+    for name, row in zoo.items():
+        assert row.published["value"] > 0.5
+        assert row.source
+        assert row.run[0] in (f"experiment=kinetics400/{name}", f"model={name}")
+
+
+def test_views_of_every_recipe_are_a_protocol() -> None:
+    assert all(Views.parse(config(name).views).num_clips >= 1 for name in RECIPES)
