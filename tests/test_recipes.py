@@ -117,9 +117,10 @@ def test_recipe_builds_and_sees_its_test_crop_at_its_published_size(name: str) -
 
 
 def shrink(cfg: DictConfig, root: Path) -> None:
-    """Small clips, small batches, one process; C3D has one size only."""
+    """Small clips, small batches, few layers, one process; C3D has one size only."""
     fixed = "C3D" in cfg.encoder._target_
-    side = cfg.clip.crop_size if fixed else 64
+    side = 64 if re.search("swin3d|mvit|uniformer", cfg.encoder._target_) else 32
+    side = cfg.clip.crop_size if fixed else side
     cfg.clip.num_frames = cfg.clip.num_frames if fixed else min(cfg.clip.num_frames, 8)
     cfg.clip.crop_size, cfg.clip.short_side, cfg.sampler.crop_size = side, side + 8, side
     if "short_side" in cfg.transform.train:
@@ -130,6 +131,8 @@ def shrink(cfg: DictConfig, root: Path) -> None:
             cfg.encoder[key] = None
     if str(cfg.encoder.get("name", "")).startswith(("vgg", "resnet")):
         cfg.encoder.name = "resnet18"
+    if re.search("timesformer|vivit|videomae", cfg.encoder._target_):
+        cfg.encoder.depth = 2
     cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
     cfg.data.root = str(root)
     cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 2), 0
@@ -260,6 +263,7 @@ def test_a_misspelt_recipe_is_told(typed: str, answer: str) -> None:
         compose("train", [f"experiment={typed}"])
 
 
+@functools.cache
 def rows(table: str) -> dict[str, Any]:
     return dict(
         read_table(table, to_plain(compose_root("table", [f"table={table}"]).cfg)["table"]).rows
@@ -301,6 +305,21 @@ def test_the_zoo_has_a_row_for_every_model_with_a_published_accuracy() -> None:
         assert row.published["value"] > 0.5
         assert row.source
         assert row.run[0] in (f"experiment=kinetics400/{name}", f"model={name}")
+
+
+def test_a_table_of_ones_own_gives_weights_to_rows_of_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "my_ucf101.yaml").write_text(shown)
+    monkeypatch.setenv("STFW_CONF", str(tmp_path))
+    mine, shipped = rows("my_ucf101"), rows("ucf101")
+    assert list(mine) == list(shipped)
+    assert mine["TSM-R50"].run[1] == "weights=tsm_k400.safetensors"
+    assert mine["TSM-R50"].published == shipped["TSM-R50"].published
+    assert mine["C3D"] == shipped["C3D"]
 
 
 def test_views_of_every_recipe_are_a_protocol() -> None:

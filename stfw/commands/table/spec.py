@@ -152,13 +152,13 @@ def read_table(name: str, given: Mapping[str, Any]) -> Table:
 
 def _check_names(table: Table, where: str) -> None:
     for name, row in table.rows.items():
-        _check_own(table, name, where)
         for part in row.fuse:
             if part not in table.rows or table.rows[part].fuse:
                 raise UserError(
                     f"{where}: rows.{name}.fuse names '{part}', which is no row with runs"
                     f"{nearest(part, table.rows)}"
                 )
+        _check_own(table, name, where)
         for column in row.published:
             if column not in table.columns:
                 raise UserError(

@@ -40,7 +40,7 @@ class Timm(nn.Module):
         self.map_features = int(self.net.num_features)  # type: ignore[arg-type]
         # VGG and MobileNetV3 have layers behind the pooling
         hidden = getattr(self.net, "head_hidden_size", None) or self.map_features
-        self.num_features = int(hidden)  # type: ignore[arg-type]
+        self.num_features = int(hidden)
 
     def maps(self, x_BCTHW: Tensor) -> Tensor:
         """The last maps of every frame.
