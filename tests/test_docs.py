@@ -62,7 +62,9 @@ def test_shown_overrides_compose_and_fit_the_code(page: str, words: list[str]) -
     mine |= {"data=pairs", "data.root=two_suffixes", "sampler=ends", "streams=edges"}
     mine |= {"encoder=tiles", "fusion=gate"}
     overrides = [word for word in expand_first(words[1:]) if word not in mine]
-    check(compose("train", overrides).cfg)
+    cfg = compose("train", overrides).cfg
+    if words[0] == "train":
+        check(cfg)
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,10 @@ def train(composed: Composed) -> str:
         metrics = scores(setup.trainer, "val/")
         if cfg.test:
             tested = best_checkpoint(setup.trainer) if cfg.test_checkpoint == "best" else None
-            if keeps_val_scores(setup.trainer):  # the metrics stay the last epoch's
+            if keeps_val_scores(setup.trainer):
                 with tell.unheard(setup.trainer):
                     setup.trainer.validate(setup.task, setup.data, ckpt_path=tested, verbose=False)
+                metrics = scores(setup.trainer, "val/")  # of the weights that are tested
             setup.trainer.test(setup.task, setup.data, ckpt_path=tested, verbose=False)
             metrics |= scores(setup.trainer, "test/")
             if setup.trainer.is_global_zero:

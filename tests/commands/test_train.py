@@ -108,7 +108,7 @@ def test_the_last_epoch_is_kept_when_the_score_no_longer_improves(
 ) -> None:
     run = tmp_path / "run"
     worse = ["callbacks.best.monitor=epoch", "callbacks.best.mode=min"]  # the first is the best
-    words = [*TINY, "test=false", "trainer.max_epochs=3", *worse, f"output_dir={run}"]
+    words = [*TINY, "trainer.max_epochs=3", *worse, f"output_dir={run}"]
     assert stfw("train", *words)[0] == 0
     kept = {
         name: torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
@@ -118,6 +118,11 @@ def test_the_last_epoch_is_kept_when_the_score_no_longer_improves(
     (state,) = (v for k, v in kept["last"]["callbacks"].items() if "'epoch'" in k)
     assert state["best_model_path"].endswith("best.ckpt")
     assert float(state["best_model_score"]) == 0
+    # what is told of validation is told of the weights that were tested
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    first, last = (float(rows[nth]["val/loss"]) for nth in (0, 2))
+    assert run_json(run)["metrics"]["val/loss"] == pytest.approx(first, abs=1e-4)
+    assert abs(first - last) > 1e-3
 
 
 def test_resume_auto_finds_the_unfinished_run_of_the_same_kind(
