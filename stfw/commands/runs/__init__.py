@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
-from stfw.types import UserError, nearest
+from stfw.commands.tools import run_tool
 
 TOOLS = {
     "list": "runs that pass a filter, as a table, JSON or CSV",
@@ -20,14 +19,4 @@ TOOLS = {
 
 def main(words: Sequence[str]) -> None:
     """Runs ``stfw.commands.runs.<tool>``."""
-    if not words or words[0] in ("-h", "--help"):
-        width = max(map(len, TOOLS))
-        print("usage: stfw runs <tool> [arguments]\n")
-        print("\n".join(f"  {name:<{width}}  {text}" for name, text in TOOLS.items()))
-        print("\nstfw runs <tool> --help tells more")
-        return
-    tool, rest = words[0], words[1:]
-    if tool not in TOOLS:
-        hint = nearest(tool, TOOLS) or f"; there are: {', '.join(TOOLS)}"
-        raise UserError(f"runs {tool}: no such tool{hint}")
-    importlib.import_module(f"stfw.commands.runs.{tool}").main(rest)
+    run_tool("runs", TOOLS, words)
