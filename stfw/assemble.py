@@ -212,8 +212,18 @@ def prepare_network(cfg: DictConfig, network: Any) -> None:
         network.compile(mode=cfg.compile)  # in place: names stay as they are
 
 
-def assemble_trainer(cfg: DictConfig, make: Make, callbacks: list[Any], plugins: list[Any]) -> Any:
-    """Lightning's trainer with the run's callbacks and loggers."""
+def assemble_trainer(
+    cfg: DictConfig, make: Make, callbacks: list[Any], plugins: list[Any], **placed: Any
+) -> Any:
+    """Lightning's trainer with the run's callbacks and loggers.
+
+    Args:
+        cfg: the run.
+        make: dry or real.
+        callbacks: beside those of the config.
+        plugins: of Lightning.
+        placed: its arguments that who started this process decides, instead of the config's.
+    """
     parts = make(cfg.callbacks)
     loggers = make(cfg.logger)
     own = [part for part in parts.values() if part is not None] if isinstance(parts, dict) else []
@@ -228,6 +238,7 @@ def assemble_trainer(cfg: DictConfig, make: Make, callbacks: list[Any], plugins:
         enable_progress_bar=False,  # ours shows itself
         # with a multigrid the number of batches differs from epoch to epoch
         reload_dataloaders_every_n_epochs=0 if cfg.get("multigrid") is None else 1,
+        **placed,
     )
 
 
@@ -259,6 +270,12 @@ def check(cfg: DictConfig) -> None:
         )
     if "base_batch_size" in cfg.optimizer:
         dry.expect(cfg.optimizer, "base_batch_size", int | None)
+    epochs = cfg.trainer.get("max_epochs")
+    if epochs is None or (isinstance(epochs, int) and epochs < 0):
+        dry.mistakes.append(
+            f"trainer.max_epochs={'null' if epochs is None else epochs}: the schedules count the "
+            "epochs of a run; give their number, and trainer.max_steps to stop earlier"
+        )
     dry.raise_if_wrong()  # what follows leans on these
     assemble_data(cfg, dry)
     network = assemble_network(cfg, dry, num_classes=2)

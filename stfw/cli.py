@@ -16,6 +16,7 @@ COMMANDS = {
     "zoo": "every preset: exact parameters and GMACs beside the published; zoo check demands them",
     "weights": "import <file> as=<preset>: somebody else's checkpoint; show <file>",
     "tune": "lr, batch or loader: what suits this model, these data and this machine",
+    "profile": "where the time of training goes: one page, a trace, and what to try",
     "sweep": "search hyperparameters: sweep=<name> [overrides]; sweep report",
     "runs": "list, diff, explain, compare, best, tag and clean finished runs",
     "table": "table=<name>: run what a table of results lacks, and write it",
@@ -25,11 +26,15 @@ COMMANDS = {
     "completion": "print shell completion: bash or zsh",
 }
 
+# words of stfw train that say how runs are started
+LAUNCH = ("-m", "--multirun", "launcher=", "launcher.", "+launcher.", "jobs=", "skip_finished=")
+
 HELP = """usage: stfw <command> [arguments]
 
 {commands}
 
-train, test, sweep, table and config take overrides: stfw train model=c3d optimizer.lr=0.01
+train, test, tune, profile, sweep, table and config take overrides:
+stfw train model=c3d optimizer.lr=0.01
 stfw <command> --help tells more; stfw train alone runs on videos that stfw makes itself.
 """
 
@@ -64,7 +69,7 @@ def run(command: str, words: Sequence[str]) -> None:
     try:
         if command in ("train", "test", "config") and {"-h", "--help"} & set(words):
             command, words = "help", [command]
-        elif command == "train" and {"-m", "--multirun"} & set(words):
+        elif command == "train" and any(word.startswith(LAUNCH) for word in words):
             command = "multirun"
         importlib.import_module(f"stfw.commands.{command}").main(words)
         sys.stdout.flush()

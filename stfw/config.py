@@ -225,7 +225,8 @@ def _explain_key(key: str, root: str, overrides: Sequence[str]) -> str:
     whole = {re.split("=", text)[0].lstrip("+~") for text in overrides}
     choices_only = [t for t in overrides if "." not in re.split("=", t)[0] and not _is(t, key)]
     try:
-        node: Any = compose(root, choices_only).cfg if whole else None
+        whole_run = compose if root == "train" else compose_root
+        node: Any = whole_run(root, choices_only).cfg if whole else None
     except UserError:
         node = None
     path = key.split(".")

@@ -237,6 +237,8 @@ def open_checkpoint(
     cfg.output_dir = None
     for key, value in LATER_KEYS.items():
         cfg.setdefault(key, value)
+    if cfg.get("callbacks"):
+        cfg.callbacks.pop("timings", None)  # throughput by an older name
     _fetch_nothing(cfg)
     return content, cfg, list(stored["classes"])
 

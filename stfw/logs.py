@@ -14,6 +14,7 @@ SILENCED = (
     r".*isinstance\(treespec, LeafSpec\).*",  # inside Lightning
     r".*`LeafSpec` is deprecated.*",  # inside Lightning
     r".*module\(s\) in eval mode at the start of training.*",  # meant: task.finetune
+    r".*have no `val_dataloader`.*",  # meant: stfw tune
     r".*lr_scheduler\.step\(\)` before `optimizer\.step\(\).*",  # after a resume
 )
 

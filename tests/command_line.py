@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 TINY = [
     "data.num_train=16",
     "data.num_val=8",
@@ -16,3 +19,12 @@ TINY = [
     "trainer=cpu",
     "trainer.max_epochs=2",
 ]
+
+
+def learnt(folder: Path) -> list[dict[str, str]]:
+    """The rows of a run's ``metrics.csv``, less what tells of the machine's speed."""
+    rows = csv.DictReader((folder / "metrics.csv").open())
+    return [
+        {name: value for name, value in row.items() if not name.startswith("throughput/")}
+        for row in rows
+    ]

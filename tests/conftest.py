@@ -11,7 +11,7 @@ import pytest
 from stfw.cli import main
 from tests.command_line import TINY
 
-# several test processes share the cores, and so do the runs that they start: before torch is imported
+# several test processes share the cores, and so do their runs; said before torch is imported
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 if _PROCESSES > 1:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _PROCESSES)))

@@ -22,7 +22,7 @@ NEEDS = {
     ("data", "rawframes"): ["data.train=x"],
     ("data", "pytorchvideo"): ["data.train=x"],
 }
-OTHERS = ("sweep", "table", "experiment")  # their own tests compose them
+OTHERS = ("sweep", "table", "launcher", "experiment")  # their own tests compose them
 OPTIONS = [
     (group, option)
     for group, options in groups(conf_dir()).items()

@@ -13,6 +13,7 @@ import pytest
 
 from stfw.assemble import check
 from stfw.commands.data._sources import split_words
+from stfw.commands.launchers import is_for_launch, read_launch
 from stfw.commands.multirun import expand_first
 from stfw.commands.table import parse as parse_table
 from stfw.commands.table.spec import read_table
@@ -61,7 +62,10 @@ def test_shown_overrides_compose_and_fit_the_code(page: str, words: list[str]) -
     mine = {"encoder=frame_means", "model=mine", "check=true", "-m"}  # run below, or no override
     mine |= {"data=pairs", "data.root=two_suffixes", "sampler=ends", "streams=edges"}
     mine |= {"encoder=tiles", "fusion=gate"}
-    overrides = [word for word in expand_first(words[1:]) if word not in mine]
+    if own := [word for word in words if is_for_launch(word)]:
+        read_launch(own)
+    rest = [word for word in words[1:] if word not in mine and not is_for_launch(word)]
+    overrides = expand_first(rest)
     cfg = compose("train", overrides).cfg
     if words[0] == "train":
         check(cfg)
@@ -85,6 +89,17 @@ def test_shown_tables_are_there_and_take_these_overrides(words: list[str]) -> No
     _, table, extra = parse_table(words)
     first = next(iter(table.rows.values()))
     compose_root("train", [*table.run, *first.run, *extra])
+
+
+@pytest.mark.parametrize(
+    "words", [words for _, words in COMMANDS if words[0] in ("tune", "profile")], ids=" ".join
+)
+def test_shown_tuning_and_profiling_take_these_words(words: list[str]) -> None:
+    name, rest = (
+        ("profile", words[1:]) if words[0] == "profile" else (".".join(words[:2]), words[2:])
+    )
+    given = importlib.import_module(f"stfw.commands.{name}").parser().parse_args(rest)
+    check(compose("train", given.overrides).cfg)
 
 
 def test_the_shown_table_can_be_read() -> None:

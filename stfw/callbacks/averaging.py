@@ -47,6 +47,12 @@ class _Averaging(WeightAveraging):
                 f"callbacks={type(self).__name__.lower()}: weights that trainer=fsdp shards cannot "
                 "be averaged; choose trainer=ddp"
             )
+        callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        if sum(isinstance(part, _Averaging) for part in callbacks) > 1:
+            raise UserError(
+                "callbacks=[ema,swa]: a run validates and saves one average of its weights; choose "
+                "one of them"
+            )
         super().setup(trainer, pl_module, stage)
 
     # exchanged before any callback's on_validation_epoch_start, so that one which measures the
@@ -129,11 +135,12 @@ class Swa(_Averaging):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if not trainer.is_last_batch:
-            return
-        assert self._average_model is not None
+        average = self._average_model
+        assert average is not None
         assert trainer.max_epochs is not None
-        self._average_model.update_parameters(pl_module)
         start = self.start * trainer.max_epochs if self.start <= 1 else self.start
-        if trainer.current_epoch < start:
-            self._average_model.n_averaged.zero_()  # the next ones replace them
+        if trainer.is_last_batch and trainer.current_epoch >= start:
+            average.update_parameters(pl_module)
+        elif average.n_averaged == 0:  # also where a run ends, or validates, within its first epoch
+            average.update_parameters(pl_module)
+            average.n_averaged.zero_()  # the next ones replace them

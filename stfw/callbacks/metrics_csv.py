@@ -13,7 +13,7 @@ from stfw.runs.directory import write_text
 
 
 class MetricsCsv(Checkpoint):
-    """Writes train and validation scores, step and learning rate after every epoch.
+    """Writes scores, step, learning rate and throughput after every epoch.
 
     It is a ``Checkpoint`` because only those are called after the module's own epoch hook, where
     the train scores are computed.
@@ -43,7 +43,7 @@ class MetricsCsv(Checkpoint):
             "lr": f"{trainer.optimizers[0].param_groups[0]['lr']:.6g}",
         }
         for name, value in sorted(trainer.callback_metrics.items()):
-            if name.startswith(("train/", "val/")):
+            if name.startswith(("train/", "val/", "throughput/")):
                 row[name] = f"{float(value):.6g}"
         for logger in trainer.loggers:  # the scores they have from the task
             logger.log_metrics({"lr": float(row["lr"])}, trainer.global_step - 1)

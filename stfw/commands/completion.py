@@ -51,7 +51,7 @@ def candidates(line: str) -> list[str]:
     command = before[1]
     if command == "completion":
         return [name for name in SCRIPTS if name.startswith(last)]
-    if command not in ("train", "config", "test"):
+    if command not in ("train", "config", "test", "profile"):
         return []
     from stfw.config import groups
 

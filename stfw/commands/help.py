@@ -12,7 +12,9 @@ USAGE = {
 
   stfw train model=c3d data=ucf101 data.root=/data/UCF-101 data.split=1
   stfw train model=lrcn optimizer.lr=1e-3 trainer.max_epochs=20 seed=1
-  stfw train -m model=c3d,lrcn seed=1,2        every combination, one after the other
+  stfw train -m model=c3d,lrcn seed=1,2        every combination, each a process of its own
+  stfw train -m seed=0,1,2 jobs=2 skip_finished=true    two at a time, only what is missing
+  stfw train -m seed=0,1,2 launcher=submitit   as SLURM jobs; also joblib, submitit_local, ray
   stfw train resume=auto                       goes on with the newest unfinished run of this kind
 """,
     "test": """usage: stfw test run=<folder, checkpoint or weights file> [views=3x1] [key=value ...]

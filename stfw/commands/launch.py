@@ -1,16 +1,19 @@
-"""Starts ``stfw train`` several times, each as a process of its own with its share of the cores."""
+"""Jobs: what a launcher runs, each ``stfw train`` in a process of its own."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from stfw.redact import redact_override
 
 POLL_SEC = 0.2
 TRAIN = (sys.executable, "-m", "stfw.cli", "train")
@@ -24,50 +27,89 @@ class Job:
     Attributes:
         name: of its log: letters, digits, ``_`` and ``-``.
         overrides: of ``stfw train``.
+        label: what a person calls it; empty: its name.
+        num_nodes: machines that its trainer wants.
+        num_devices: processes that its trainer wants on each of them.
+        has_gpu: whether its trainer wants a GPU.
     """
 
     name: str
     overrides: Sequence[str]
+    label: str = ""
+    num_nodes: int = 1
+    num_devices: int = 1
+    has_gpu: bool = False
+
+    def __str__(self) -> str:
+        return self.label or self.name
+
+    def log(self, logs: Path) -> Path:
+        """Its output, in the folder of the logs."""
+        return logs / f"{self.name}.log"
 
 
-def run_all(
-    jobs: Iterable[Job],
-    at_a_time: int,
-    logs: Path,
-    ended: Callable[[Job, int, Path], None],
-) -> None:
-    """Runs jobs; calls ``ended(job, exit status, log)`` after each.
+class Launcher(Protocol):
+    """Where jobs run. Their logs and runs lie on a disk that this process sees too."""
 
-    When this process ends, however it does, so do they.
+    def run(
+        self, jobs: Sequence[Job], logs: Path, at_a_time: int | None
+    ) -> Generator[tuple[Job, int], None, None]:
+        """Runs jobs; gives each with its exit status as it ends. Closed early, it ends them.
+
+        Args:
+            jobs: in this order.
+            logs: folder of their output, ``<name>.log``; it exists.
+            at_a_time: at least 1; None: the launcher's own number.
+        """
+        ...
+
+
+def run_job(
+    overrides: Sequence[str],
+    log: Path,
+    folder: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    cores: frozenset[int] = frozenset(),
+) -> int:
+    """One job from begin to end, in whatever process a launcher has sent it to.
 
     Args:
-        jobs: taken one by one, when a place is free.
-        at_a_time: at least 1.
-        logs: folder of their output, ``<name>.log``.
-        ended: called in this process.
+        overrides: of ``stfw train``.
+        log: file that its output is added to; SLURM's further tasks have one beside it.
+        folder: to run in.
+        environment: variables that are set besides.
+        cores: that it may use; empty: all.
+
+    Returns:
+        Exit status.
     """
-    waiting, running = iter(jobs), dict[int, tuple[Job, subprocess.Popen[bytes], Path]]()
-    logs.mkdir(parents=True, exist_ok=True)
-    shares = core_shares(at_a_time)
-    try:
-        while True:
-            for slot in range(at_a_time):
-                if slot not in running and (job := next(waiting, None)) is not None:
-                    log = logs / f"{job.name}.log"
-                    running[slot] = (job, start([*TRAIN, *job.overrides], log, shares[slot]), log)
-            if not running:
-                return
-            time.sleep(POLL_SEC)
-            for slot, (job, process, log) in list(running.items()):
-                status = process.poll()
-                if status is not None:
-                    del running[slot]
-                    ended(job, status, log)
-    finally:
-        for _, process, _ in running.values():
-            process.send_signal(signal.SIGTERM)
-        for _, process, _ in running.values():
-            process.wait()
+    rank = os.environ.get("SLURM_PROCID", "0")
+    if rank != "0":
+        log = log.with_suffix(f".{rank}.log")
+    return start_job(overrides, log, cores, folder, environment).wait()
+
+
+def start_job(
+    overrides: Sequence[str],
+    log: Path,
+    cores: frozenset[int] = frozenset(),
+    folder: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts a job; its log begins with its command. See ``run_job``."""
+    with log.open("a") as stream:
+        stream.write(f"$ stfw train {shlex.join(map(redact_override, overrides))}\n")
+    return start([*TRAIN, *overrides], log, set(cores), (), folder, environment)
+
+
+def shared_environment() -> dict[str, str]:
+    """The variables of stfw, for processes on other machines."""
+    return {name: value for name, value in os.environ.items() if name.startswith("STFW_")}
+
+
+def on_its_own() -> dict[str, str]:
+    """Variables of a job that is none of the tasks of the SLURM job which this process is in."""
+    return {"SLURM_NTASKS": "1"} if "SLURM_NTASKS" in os.environ else {}
 
 
 def core_shares(jobs: int) -> list[set[int]]:
@@ -88,7 +130,12 @@ def last_lines(log: Path, count: int = 3) -> str:
 
 
 def start(
-    command: Sequence[str], log: Path, cores: set[int], keep_open: Sequence[int] = ()
+    command: Sequence[str],
+    log: Path,
+    cores: set[int],
+    keep_open: Sequence[int] = (),
+    folder: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Starts a process that ends with this one.
 
@@ -97,10 +144,13 @@ def start(
         log: file that its output is added to.
         cores: that it may use; empty: all.
         keep_open: file descriptors that it inherits.
+        folder: to run in; None: this process's.
+        environment: variables that are set besides this process's.
     """
     libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def prepare() -> None:  # in the child, before it becomes the run
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # SLURM's warning is for who started it
         if libc is not None:
             libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if cores and hasattr(os, "sched_setaffinity"):
@@ -114,4 +164,6 @@ def start(
             stderr=subprocess.STDOUT,
             preexec_fn=prepare,
             pass_fds=keep_open,
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
         )

@@ -75,15 +75,15 @@ def check_devices(cfg: DictConfig) -> None:
 
 
 def check_monitors(cfg: DictConfig, task: Any) -> None:
-    """Refuses to wait for a score that the task does not have.
+    """Refuses to wait for a score that the task does not have, or for the worst of it.
 
     Raises:
-        UserError: names the key and what there is.
+        UserError: names the key and what there is, or the mode that was meant.
     """
     own = [name for scores in ("train_scores", "val_scores") for name in getattr(task, scores, ())]
     if not own:
         return  # a task of your own tells its scores only as it runs
-    known = ["epoch", "step", "loss", "train/loss", "val/loss", *own]
+    known = ["epoch", "step", "train/loss", "val/loss", *own]
     nodes = {f"callbacks.{name}": node for name, node in cfg.callbacks.items()}
     for path, node in (nodes | {"lr_scheduler": cfg.lr_scheduler}).items():
         monitor = node.get("monitor") if node is not None else None
@@ -92,4 +92,10 @@ def check_monitors(cfg: DictConfig, task: Any) -> None:
             raise UserError(
                 f"{path}.monitor={monitor}: no such score{nearest(monitor, known)} "
                 f"(there are: {shown})"
+            )
+        mode, worst = ("min", "max") if str(monitor).endswith("loss") else ("max", "min")
+        if monitor in known[2:] and node.get("mode") == worst:
+            raise UserError(
+                f"{path}.monitor={monitor} with mode={worst} takes the worst for the best; give "
+                f"{path}.mode={mode} too"
             )

@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from stfw.commands.ranks import hear_choice, is_rank_zero, tell_choice
 from stfw.config import to_plain
 from stfw.redact import redact
 from stfw.runs import checkpoint_io, directory, fingerprint
@@ -43,8 +44,10 @@ def find_start(cfg: DictConfig) -> tuple[RunDir | None, Path | None]:
     Raises:
         UserError: ``resume`` names nothing, or something else than this run.
     """
+    if not is_rank_zero():
+        hear_choice()
     told = os.environ.get("STFW_RUN_DIR")
-    if told and not is_rank_zero():  # started by rank 0, which has chosen
+    if told and not is_rank_zero():  # started by rank 0, or told by it
         resume = os.environ.get("STFW_RESUME")
         return RunDir(Path(told)), Path(resume) if resume else None
     run, checkpoint = None, None
@@ -70,14 +73,15 @@ def find_start(cfg: DictConfig) -> tuple[RunDir | None, Path | None]:
 def choose_folder(cfg: DictConfig, old: RunDir | None, checkpoint: Path | None) -> RunDir:
     """The run's folder: the old one, or a new one that rank 0 makes.
 
-    Processes that rank 0 starts read its choice from the environment; those that torchrun or
-    SLURM start write nothing.
+    Processes that rank 0 starts read its choice from the environment; those that torchrun, SLURM
+    or Ray start are told.
     """
     if not is_rank_zero():
         return old or RunDir(Path(cfg.output_dir or cfg.runs_dir))
     run = old or directory.create(cfg.runs_dir, cfg.name, cfg.output_dir)
     os.environ["STFW_RUN_DIR"] = str(run.path)
     os.environ["STFW_RESUME"] = str(checkpoint or "")
+    tell_choice()
     return run
 
 
@@ -113,11 +117,3 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
     return flat
-
-
-def is_rank_zero() -> bool:
-    """Whether this process is the one that writes (before any process group exists)."""
-    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
-        if os.environ.get(name):
-            return os.environ[name] == "0"
-    return True

@@ -17,7 +17,6 @@ from stfw.assemble import (
     assemble_data,
     assemble_network,
     assemble_task,
-    assemble_trainer,
     check,
     prepare_network,
 )
@@ -28,7 +27,8 @@ from stfw.commands.preflight import (
     check_monitors,
     share_cores,
 )
-from stfw.commands.resume import choose_folder, find_start, is_rank_zero
+from stfw.commands.ranks import check_processes, is_rank_zero, make_trainer
+from stfw.commands.resume import choose_folder, find_start
 from stfw.commands.start import open_start
 from stfw.config import Composed, to_plain
 from stfw.data.bad_samples import read_counts
@@ -65,6 +65,7 @@ def train(composed: Composed) -> str:
         cfg.name = f"{composed.choices['model']}_{composed.choices['data']}"
     # everything that may be wrong is looked at before anything is written
     check_devices(cfg)
+    check_processes(cfg)
     old, checkpoint = find_start(cfg)
     weights = open_start(cfg, composed.choices) if checkpoint is None else None
     data = assemble_data(cfg, Build())
@@ -135,7 +136,7 @@ def prepare(
     task = assemble_task(cfg, build, network, classes, data.splits["train"])
     task.checkpoint_extra = {"config": shown, "classes": list(classes), "choices": composed.choices}
     check_monitors(cfg, task)
-    trainer = assemble_trainer(cfg, build, [], [SafeCheckpointIO()])
+    trainer = make_trainer(cfg, build, [SafeCheckpointIO()])
     share_cores(trainer, data.num_workers)
     batch_size = effective_batch_size(cfg, data, trainer.world_size)
     task.lr_factor = lr_factor(batch_size, cfg.optimizer.get("base_batch_size"), cfg.scale_lr)
@@ -207,10 +208,10 @@ def keeps_val_scores(trainer: Any) -> bool:
 
 
 def timings(trainer: Any) -> dict[str, float]:
-    """Seconds by stage, where the timings callback was kept."""
-    from stfw.callbacks.timings import Timings
+    """Seconds by stage, where the throughput callback was kept."""
+    from stfw.callbacks.throughput import Throughput
 
-    return next((c.summary() for c in trainer.callbacks if isinstance(c, Timings)), {})
+    return next((c.summary() for c in trainer.callbacks if isinstance(c, Throughput)), {})
 
 
 def result_line(metrics: dict[str, float], path: Path) -> str:

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, check
-from stfw.commands.resume import choose_folder, flatten, is_rank_zero
+from stfw.commands.ranks import is_rank_zero
+from stfw.commands.resume import choose_folder, flatten
 from stfw.commands.run import check_data, result_line, scores
 from stfw.config import to_plain
 from stfw.redact import STRUCK

@@ -9,7 +9,7 @@ from stfw.config import compose
 
 def main(overrides: Sequence[str]) -> None:
     composed = compose("train", overrides)
-    from stfw.commands.resume import is_rank_zero  # torch and Lightning from here on
+    from stfw.commands.ranks import is_rank_zero  # torch and Lightning from here on
     from stfw.commands.run import train
 
     result = train(composed)

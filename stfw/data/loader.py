@@ -6,6 +6,7 @@ torch rebuilds a worker's exception from its text alone; the path, kind and reas
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -25,11 +26,17 @@ class VideoLoader(DataLoader[Any]):
 
     Attributes:
         on_skipped: told of the unreadable videos that a batch goes without; it may raise.
+        wait_sec: seconds that its batches have been waited for, over all epochs; the start of
+            its workers counts.
+        decode_sec: seconds that reading them took, added over the workers.
     """
 
     on_skipped: Callable[[list[VideoError]], None] | None = None
+    wait_sec = 0.0
+    decode_sec = 0.0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # torch names a private class
+        begin = time.perf_counter()
         batches = super().__iter__()
         while True:
             try:
@@ -44,8 +51,13 @@ class VideoLoader(DataLoader[Any]):
                 raise batch
             if batch.get("skipped") and self.on_skipped is not None:
                 self.on_skipped(batch["skipped"])
+            now = time.perf_counter()
+            self.wait_sec += now - begin
+            begin = now
             if "label" in batch:  # else nothing in it could be read
+                self.decode_sec += float(batch["decode_sec"].sum())
                 yield batch
+                begin = time.perf_counter()
 
     def _late(self) -> UserError:
         paths = self.dataset.paths() if isinstance(self.dataset, Guarded) else []

@@ -2,7 +2,8 @@
 
 An honest test of video understanding: with ``cues=[motion]`` the classes differ only in how a shape
 moves (see ``toy_render``); the sound and the object's colour then say nothing. Named in ``cues``
-they are part of the label, and each becomes necessary.
+they are part of the label, and each becomes necessary. ``order`` is the order of an object's two
+colours: what a bag of frames cannot tell.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ from stfw.data.toy_render import (
     APPEARANCES,
     DISTRACTOR_PLACES,
     MOTIONS,
+    ORDERS,
     SAMPLE_RATE,
     SOUNDS,
     at_centre,
     distractor,
     draw_scene,
+    in_turn,
     lit_for,
     render,
     sing,
 )
 from stfw.types import Record, Split, UserError, nearest
 
-CUES = {"motion": MOTIONS, "sound": SOUNDS, "appearance": APPEARANCES}
+CUES = {"motion": MOTIONS, "sound": SOUNDS, "appearance": APPEARANCES, "order": ORDERS}
+_ALWAYS = ("motion", "sound", "appearance")  # every video has them, at random where not named
 VALUES_PER_CUE = {1: 8, 2: 4, 3: 2}  # so that there are 8, 16 or 8 classes
 VERSION = 3  # of the drawing; part of the cache folder's name
 _SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -45,7 +49,8 @@ class Toy:
 
     Args:
         root: where the videos are kept; None: the cache folder.
-        cues: what makes the label: ``motion``, ``sound``, ``appearance``.
+        cues: what makes the label: ``motion``, ``sound``, ``appearance``; or ``order`` instead of
+            ``appearance``.
         num_train: videos of the training split.
         num_val: videos of the validation split.
         num_test: videos of the test split.
@@ -177,7 +182,7 @@ class Toy:
 def factors(class_name: str, cues: Sequence[str], generator: np.random.Generator) -> dict[str, str]:
     """Cue -> value: those in the class name as it says, the others at random."""
     named = dict(zip(cues, class_name.split("+"), strict=True))
-    return {cue: named.get(cue, str(generator.choice(options))) for cue, options in CUES.items()}
+    return {cue: named.get(cue, str(generator.choice(CUES[cue]))) for cue in _ALWAYS} | named
 
 
 def _write_clip(
@@ -192,6 +197,8 @@ def _write_clip(
     audio_L = sing(shown["sound"], num_frames / fps, generator)
     if num_distractors:
         scene = at_centre(scene, size, generator)
+    if "order" in shown:
+        scene = in_turn(scene, shown["order"], generator)
     if num_cue_frames is not None:
         scene = lit_for(scene, num_cue_frames, generator)
     others = [distractor(nth, num_frames, size, generator) for nth in range(num_distractors)]
@@ -221,6 +228,8 @@ def _checked_cues(cues: Sequence[str]) -> list[str]:
             raise UserError(f"data.cues: there is no cue '{cue}'{hint}")
     if not chosen or len(set(chosen)) != len(chosen):
         raise UserError(f"data.cues={chosen} must name at least one cue, each once")
+    if {"appearance", "order"} <= set(chosen):
+        raise UserError(f"data.cues={chosen}: appearance and order are both the object's colour")
     return chosen
 
 

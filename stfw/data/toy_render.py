@@ -17,6 +17,11 @@ import numpy as np
 MOTIONS = ("right", "left", "up", "down", "grow", "shrink", "clockwise", "counterclockwise")
 SOUNDS = ("rising", "falling", "fast_pulse", "slow_pulse", "step_up", "step_down", "warble", "hiss")
 APPEARANCES = ("red", "green", "blue", "amber", "violet", "teal", "pink", "lime")
+ORDERS = tuple(  # each pair of colours both ways
+    order
+    for one, other in zip(APPEARANCES[::2], APPEARANCES[1::2], strict=True)
+    for order in (f"{one}_{other}", f"{other}_{one}")
+)
 SHAPES = ("triangle", "bar", "angle", "arrow", "half_disc")
 SAMPLE_RATE = 16000
 _HUES = dict(zip(APPEARANCES, (0, 125, 220, 40, 275, 180, 325, 80), strict=True))  # degrees
@@ -97,6 +102,20 @@ def lit_for(scene: Scene, num_frames: int, generator: np.random.Generator) -> Sc
         color_TC=np.where(lit_T[:, None], scene.color_TC, any_TC),
         light_T=np.where(lit_T, 1.0, 1 / 3).astype(np.float32),
     )
+
+
+def in_turn(scene: Scene, order: str, generator: np.random.Generator) -> Scene:
+    """The same scene with an object that changes its colour once, about half-way.
+
+    Args:
+        scene: the scene.
+        order: one of ``ORDERS``, such as ``red_green``.
+        generator: of the moment, the middle fifth of the video, and the shades.
+    """
+    length = len(scene.x_T)
+    first_C, second_C = (_color(name, generator) for name in order.split("_"))
+    late_T = np.arange(length) >= round(length * generator.uniform(0.4, 0.6))
+    return replace(scene, color_TC=np.where(late_T[:, None], second_C, first_C))
 
 
 def at_centre(scene: Scene, size: int, generator: np.random.Generator) -> Scene:

@@ -9,6 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from stfw.loggers.worst import Worst
+from stfw.runs.config_text import flatten
 from stfw.types import UserError
 
 SCORES = ("val/top1", "val/loss", "test/top1")  # beside the hyperparameters
@@ -50,7 +51,7 @@ class TensorBoard(TensorBoardLogger):
         from torch.utils.tensorboard.summary import hparams
 
         kept = {key: value for key, value in params.items() if key not in APART}
-        flat = self._sanitize_params(_flatten(kept))
+        flat = self._sanitize_params(flatten(kept))
         self.hparams = flat
         writer = self.experiment._get_file_writer()
         for summary in hparams(flat, dict.fromkeys(SCORES, 0.0)):
@@ -66,13 +67,3 @@ class TensorBoard(TensorBoardLogger):
             cells = (w.video_id, w.true, w.predicted, f"{w.score:.3f}", f"{w.true_score:.3f}")
             lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
         self.experiment.add_text("test_worst", "\n".join(lines), step)
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

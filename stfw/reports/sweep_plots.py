@@ -136,7 +136,9 @@ def _column(
     """Heights of the trials on one axis, NaN where unused, and the axis' ticks."""
     values = [trial.params.get(key) for trial in trials]
     used = [value for value in values if value is not None]
-    if used and all(isinstance(v, int | float) and not isinstance(v, bool) for v in used):
+    if not used:  # its condition held in no trial
+        return [float("nan")] * len(values), []
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in used):
         return _scale(values, key in sheet.logs)
     names = sorted({str(value) for value in used})
     places = dict(zip(names, np.linspace(0, 1, len(names)) if len(names) > 1 else [0.5],

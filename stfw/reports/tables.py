@@ -20,7 +20,7 @@ class Sheet:
         text: paragraphs before and after it.
         head: names of the columns.
         rows: as many cells as ``head``.
-        commands: row name and the command that runs it.
+        commands: row name, where there are several columns ``row, column``, and what runs it.
         claims: claim, source, verdict and figures; may be empty.
         notes: what a reader must know of these very results.
     """
@@ -52,9 +52,10 @@ def to_csv(sheet: Sheet) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*sheet.head, "command"])
-    commands = dict(sheet.commands)
     for row in sheet.rows:
-        writer.writerow([*row, commands.get(row[0], "")])
+        names = (row[0], *(f"{row[0]}, {column}" for column in sheet.head))
+        own = [command for name, command in sheet.commands if name in names]
+        writer.writerow([*row, "; ".join(own)])
     return text.getvalue()
 
 
@@ -88,7 +89,11 @@ def _ampersands(cells: Sequence[str]) -> str:
     return " & ".join(_escaped(cell) for cell in cells) + r" \\"
 
 
+LATEX = {mark: f"\\{mark}" for mark in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "±": r"$\pm$", "–": "--",
+}  # fmt: skip
+
+
 def _escaped(text: str) -> str:
-    for mark in "&%$#_{}":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("±", r"$\pm$").replace("–", "--")
+    return "".join(LATEX.get(mark, mark) for mark in text)

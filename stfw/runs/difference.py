@@ -7,10 +7,9 @@ from typing import Any
 
 from stfw.runs.config_text import MISSING, flat, flatten
 from stfw.runs.entry import Entry
+from stfw.runs.fingerprint import PLACE_KEYS
 
 HERE = "<run>"  # a run's own folder within its config, so that two of them are equal
-# of every run another, whatever it computes
-APART = ("output_dir", "resume", "runs_dir", "name")
 
 
 def differences(runs: Sequence[Entry]) -> dict[str, dict[str, list[Any]]]:
@@ -49,7 +48,7 @@ def _config(run: Entry) -> dict[str, Any]:
     return {
         key: value.replace(own, HERE) if isinstance(value, str) else value
         for key, value in values.items()
-        if key not in APART
+        if key not in PLACE_KEYS
     }
 
 

@@ -28,15 +28,41 @@ TELL_ONLY = (
     "redact.py",
 )
 
+# callbacks beside which a run computes the same
+ONLY_WATCH = tuple(
+    f"stfw.callbacks.{name}"
+    for name in (
+        *("checkpoint.Last", "metrics_csv", "predictions_csv"),
+        *("progress", "prune", "throughput", "timings"),
+    )
+)
+BEST = "stfw.callbacks.checkpoint.Best"
+USUAL_BEST = {"monitor": "val/top1", "mode": "max"}  # of conf/callbacks/_default.yaml
+
 
 def of_config(plain: Mapping[str, Any]) -> str:
-    """Digest of a resolved config, without the keys that only say where things lie."""
+    """Digest of a resolved config, without what only says where things lie, or only watches."""
     kept = {
         key: value
         for key, value in plain.items()
         if key not in (*PLACE_KEYS, "callbacks", "logger")
     }
+    if acting := _acting(plain.get("callbacks") or {}):
+        folder = str(plain.get("output_dir"))  # known once the run has begun
+        kept["callbacks"] = json.dumps(acting, sort_keys=True, default=str).replace(folder, "")
     return _digest(json.dumps(kept, sort_keys=True, default=str))
+
+
+def _acting(callbacks: Mapping[str, Any]) -> dict[str, Any]:
+    """Callbacks that change what is learnt, or which epoch is tested."""
+    found = {}
+    for name, node in callbacks.items():
+        target = str((node or {}).get("_target_", ""))
+        if target == BEST:
+            node = {key: node.get(key) for key in USUAL_BEST}
+        if node and node != USUAL_BEST and not target.startswith(ONLY_WATCH):
+            found[name] = node
+    return found
 
 
 @functools.cache

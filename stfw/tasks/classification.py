@@ -85,10 +85,15 @@ class Classification(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         # Lightning's checkpoint holds no generator state: dropout would differ after a resume
-        torch.manual_seed(hash((self.seed, self.global_step, batch_idx, self.global_rank)) % 2**63)
+        seed = hash((self.seed, self.global_step, batch_idx, self.global_rank)) % 2**63
+        # torch.manual_seed would note it, each time with a traceback, for every kind of device that
+        # is not there: a millisecond a step
+        torch.default_generator.manual_seed(seed)
+        if self.device.type != "cpu":
+            torch.get_device_module(self.device).manual_seed(seed)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        batch = self.batch_transform(batch)
+        batch = self.batch_transform({**batch})  # Lightning keeps the batch; these pixels go
         try:
             logits_BVK = self.network(batch)
         except ValueError as error:
@@ -106,7 +111,6 @@ class Classification(pl.LightningModule):
         loss = self.loss(logits_BK, target)
         self.train_loss.update(loss.detach(), weight=len(batch["label"]))
         self._score(self.train_scores, logits_BK.detach(), label_B)
-        self.log("loss", loss.detach(), prog_bar=True, logger=False, batch_size=len(label_B))
         return loss
 
     def on_train_epoch_end(self) -> None:
@@ -170,7 +174,8 @@ class Classification(pl.LightningModule):
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def _evaluate(self, batch: Any, loss: Metric, scores: MetricCollection) -> None:
-        logits_BVK = self.network(self.batch_transform(batch))
+        batch = self.batch_transform({**batch})
+        logits_BVK = self.network(batch)
         probabilities_BK = view_probabilities(logits_BVK, self.multi_label, batch.get("weights"))
         label_B = batch["label"]
         if self.multi_label:

@@ -18,13 +18,16 @@ def planned_steps(trainer: Any) -> list[int]:
     data = getattr(trainer, "datamodule", None)
     if getattr(data, "grid", None) is None:
         return [int(trainer.estimated_stepping_batches)]
-    return grid_steps(
+    steps = grid_steps(
         data,
         trainer.max_epochs,
         trainer.world_size,
         trainer.accumulate_grad_batches,
         trainer.limit_train_batches,
     )
+    most = trainer.max_steps if trainer.max_steps >= 0 else sum(steps)
+    ends = [min(end, most) for end in itertools.accumulate(steps)]
+    return [end - begin for begin, end in itertools.pairwise([0, *ends])]
 
 
 def grid_steps(

@@ -95,6 +95,14 @@ def test_swa_begins_at_an_epoch_too(tmp_path: Path) -> None:
     assert all(same(a, b) for a, b in zip(first.validated, second.validated, strict=True))
 
 
+@pytest.mark.parametrize("start", [0.0, 0.5])
+def test_swa_that_no_epoch_reaches_is_the_weights_as_they_are(tmp_path: Path, start: float) -> None:
+    seen, module = Seen(), task()
+    trainer(tmp_path, seen, Swa(start), epochs=4, max_steps=2).fit(module, Data())
+    assert len(seen.steps) == 2
+    assert same(weights(module), seen.steps[1])
+
+
 @pytest.mark.parametrize("average", [lambda: Ema(0.7), lambda: Swa(0.25)])
 def test_checkpoints_hold_the_average_and_it_is_tested(tmp_path: Path, average: Any) -> None:
     folder = tmp_path / "checkpoints"
@@ -134,6 +142,11 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path: Path, parts: Any) -
         one, other = states["whole"][key], states["parts"][key]
         assert one.keys() == other.keys()
         assert all(torch.equal(one[k], other[k]) for k in one), key
+
+
+def test_two_averages_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="choose one of them"):
+        trainer(tmp_path, Ema(), Swa()).fit(task(), Data())
 
 
 @pytest.mark.parametrize(

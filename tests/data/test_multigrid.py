@@ -14,7 +14,7 @@ from stfw.assemble import Build, assemble_data
 from stfw.config import compose
 from stfw.data.datamodule import VideoDataModule
 from stfw.data.multigrid import Multigrid, Shape
-from stfw.tasks.grid_schedule import follow_grid, grid_steps
+from stfw.tasks.grid_schedule import follow_grid, grid_steps, planned_steps
 from stfw.tasks.schedules import constant, multistep, onecycle
 from stfw.types import UserError, VideoInfo
 from tests.command_line import TINY
@@ -145,6 +145,13 @@ def test_accumulated_and_limited_batches_make_fewer_steps() -> None:
     assert grid_steps(data, 2, 1, 3, None) == [14, 14]
     assert grid_steps(data, 2, 1, 1, 2) == [2, 2]
     assert grid_steps(data, 2, 1, 1, 0.5) == [20, 20]
+    trainer = SimpleNamespace(
+        datamodule=SimpleNamespace(grid=grid, train_batches=data.train_batches), max_epochs=3,
+        world_size=1, accumulate_grad_batches=1, limit_train_batches=1.0, max_steps=-1,
+    )  # fmt: skip
+    assert planned_steps(trainer) == [40, 40, 40]
+    trainer.max_steps = 50
+    assert planned_steps(trainer) == [40, 10, 0]
 
 
 @pytest.mark.parametrize(

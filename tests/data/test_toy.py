@@ -16,6 +16,7 @@ from stfw.data.toy_render import (
     at_centre,
     distractor,
     draw_scene,
+    in_turn,
     lit_for,
     render,
     sing,
@@ -82,7 +83,29 @@ def test_cues_make_the_label() -> None:
     assert {d["appearance"] for d in drawn} == set(CUES["appearance"])  # a distractor
 
 
-@pytest.mark.parametrize("cues", [["motoin"], [], ["motion", "motion"]])
+def test_an_order_shows_the_same_colours_the_other_way_round() -> None:
+    def hues(order: str, seed: int) -> list[str]:
+        turned = in_turn(scene("grow", seed), order, np.random.default_rng(seed))
+        strongest_T = turned.color_TC.argmax(axis=1)
+        return ["rgb"[channel] for channel in strongest_T]
+
+    for seed in range(20):
+        one, other = hues("red_green", seed), hues("green_red", seed)
+        change = one.index("g")
+        assert 12 <= change <= 20
+        assert one == ["r"] * change + ["g"] * (32 - change)
+        assert other == ["g"] * change + ["r"] * (32 - change)
+    classes = Toy(cues=["order"]).classes
+    assert len(classes) == 8
+    assert {tuple(sorted(name.split("_"))) for name in classes} == {
+        ("green", "red"),
+        ("amber", "blue"),
+        ("teal", "violet"),
+        ("lime", "pink"),
+    }
+
+
+@pytest.mark.parametrize("cues", [["motoin"], [], ["motion", "motion"], ["appearance", "order"]])
 def test_wrong_cues_are_named(cues: list[str]) -> None:
     with pytest.raises(UserError, match=r"data\.cues"):
         Toy(cues=cues)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 
 from stfw.reports.tables import Sheet, to_csv, to_html, to_latex, to_markdown
@@ -29,12 +30,22 @@ def test_csv_reads_back() -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(SHEET))))
     assert [row["row"] for row in rows] == ["rgb | flow_1", "50 %"]
     assert rows[0]["command"] == "stfw train seed=0,1"
+    wide = dataclasses.replace(
+        SHEET, head=["row", "x", "y"], rows=[["a", "1", "2"], ["a, b", "1", ""]],
+        commands=[("a, x", "one"), ("a, y", "two"), ("a, b, x", "three")],
+    )  # fmt: skip
+    assert [row["command"] for row in csv.DictReader(io.StringIO(to_csv(wide)))] == [
+        "one; two",
+        "three",
+    ]
 
 
 def test_latex_escapes_its_marks() -> None:
     text = to_latex(SHEET)
     assert r"rgb | flow\_1 & 0.500 $\pm$ 0.100 \\" in text
     assert r"50 \% & -- \\" in text
+    text = to_latex(dataclasses.replace(SHEET, rows=[["a\\b", "~2^3"]]))
+    assert r"a\textbackslash{}b & \textasciitilde{}2\textasciicircum{}3 \\" in text
 
 
 def test_html_escapes_markup() -> None:

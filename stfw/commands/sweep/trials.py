@@ -180,13 +180,15 @@ def finish(sweep: Sweep, trial: Trial, status: int) -> tuple[FrozenTrial, bool]:
         study = sweep.folder.load()
         stored = study.get_trials(deepcopy=False)[trial.number]
         pruned_after: int | None = stored.user_attrs.get(PRUNED_AFTER)
-        if pruned_after is not None and status == 0:
+        if pruned_after is not None:  # and stays so, however its process came to its end
+            outcome = Outcome(figures=outcome.figures)
             # not finished: nobody shall take its scores for those of a whole run
             reason = f"pruned after epoch {pruned_after}"
             RunDir(sweep.folder.trial(trial.number)).update(status="pruned", reason=reason)
-        if pruned_after is not None and math.isnan(stored.intermediate_values[pruned_after]):
-            name = sweep.objectives[0].metric
-            outcome = Outcome(problem=f"it diverged: {name} is nan after epoch {pruned_after}")
+            if math.isnan(stored.intermediate_values[pruned_after]):
+                name = sweep.objectives[0].metric
+                problem = f"it diverged: {name} is nan after epoch {pruned_after}"
+                outcome = Outcome(problem=problem, figures=outcome.figures)
         trial.set_user_attr(FIGURES, dict(outcome.figures))
         if outcome.problem is not None:
             trial.set_user_attr(PROBLEM, outcome.problem)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from stfw.commands.launch import Job, last_lines, run_all
-from stfw.commands.table.cells import Cell, find_done, make_cells
+from stfw.commands.job_view import JobView
+from stfw.commands.launch import Launcher, last_lines
+from stfw.commands.launchers import check_jobs, make_launcher
+from stfw.commands.multirun import hold, make_job
+from stfw.commands.table.cells import Cell, find_done, make_cells, told_stale
 from stfw.commands.table.results import make_sheet, write
 from stfw.commands.table.spec import Table, read_table
-from stfw.config import compose_root, groups, to_plain
+from stfw.config import compose, compose_root, groups, to_plain
 from stfw.runs.directory import in_group
 from stfw.runs.registry import Registry
 from stfw.types import UserError, nearest
@@ -29,26 +31,29 @@ keys:
   table=<name>          {tables}
   rows=[a,b]            run these rows only
   repeats.<key>=[...]   other seeds or splits than the table's own
-  jobs=<n>              runs at a time (1)
+  launcher=<name>       where they run (local): {launchers}
+  jobs=<n>              runs at a time (null: 1 here, all that a cluster takes)
   dry_run=true          print what would run
-  stale=keep|rerun      results of other code (keep)
+  stale=keep|rerun      results of other code, configs or data (keep)
   runs_dir=<folder>     where runs are looked for and kept (runs)
   tables_dir=<folder>   where the table is written, below its name (tables)
 """
-KEYS = ("table", "rows", "jobs", "dry_run", "stale", "runs_dir", "tables_dir")
+KEYS = ("table", "rows", "launcher", "jobs", "dry_run", "stale", "runs_dir", "tables_dir")
 
 
 def main(words: Sequence[str]) -> None:
     if not words or {"-h", "--help"} & set(words):
-        print(USAGE.format(tables=", ".join(groups().get("table", []))), end="")
+        found = groups()
+        shown = {key: ", ".join(found.get(key[:-1], [])) for key in ("tables", "launchers")}
+        print(USAGE.format(**shown), end="")
         return
     settings, table, extra = parse(words)
     cells, needs = make_cells(table, extra, None if settings["dry_run"] else verify)
-    find_done(cells, Registry(settings["runs_dir"]), table.metric)
+    find_done(cells, Registry(settings["runs_dir"]), table.metric, not settings["dry_run"])
     rerun = settings["stale"] == "rerun"
     wanted = set(settings["rows"] or table.rows)
     wanted |= {part for name in wanted for part in table.rows[name].fuse}
-    absent = [c for c in cells if c.row in wanted and (c.done is None or (c.is_stale and rerun))]
+    absent = [c for c in cells if c.row in wanted and (c.done is None or (c.stale and rerun))]
     missing = list({cell.key: cell for cell in reversed(absent)}.values())[::-1]  # each run once
     tell(table, cells, missing, needs, settings)
     if settings["dry_run"]:
@@ -102,8 +107,8 @@ def parse(words: Sequence[str]) -> tuple[dict[str, Any], Table, list[str]]:
             raise UserError(f"{key}={settings[key]} is no folder")
     if settings["stale"] not in ("keep", "rerun"):
         raise UserError(f"stale={settings['stale']}: there are keep and rerun")
-    if not isinstance(settings["jobs"], int) or settings["jobs"] < 1:
-        raise UserError(f"jobs={settings['jobs']} must be a whole number of at least 1")
+    check_jobs(settings["jobs"])
+    settings["launcher"] = make_launcher(composed.cfg)
     for name in settings["rows"] or ():
         if name not in table.rows:
             raise UserError(
@@ -133,19 +138,16 @@ def tell(
     """Prints what is done and what is to run, and for how long."""
     hours = [cell.done.hours for cell in cells if cell.done and cell.done.hours is not None]
     known = f"about {sum(hours) / len(hours):.2f} h each" if hours else "time unknown"
-    stale = sum(cell.is_stale for cell in cells)
-    print(
-        f"{table.title}: {len(cells)} runs, {len(missing)} to run "
-        f"({known}, {settings['jobs']} at a time)"
-    )
-    if stale:
+    at_a_time = "" if settings["jobs"] is None else f", {settings['jobs']} at a time"
+    print(f"{table.title}: {len(cells)} runs, {len(missing)} to run ({known}{at_a_time})")
+    if stale := told_stale(cells):
         done = "run again" if settings["stale"] == "rerun" else "kept; stale=rerun runs them again"
-        print(f"{stale} results are of another state of the code: {done}")
+        print(f"{stale}: {done}")
     for name, text in needs.items():
         print(f"{name}: not run: needs {text}")
     if settings["dry_run"]:
         for cell in cells:
-            state = "done" if cell.done else "to run" if cell in missing else "left"
+            state = "to run" if cell in missing else "done" if cell.done else "left"
             print(f"{state:6}  {cell.name}  stfw train {' '.join(cell.overrides)}")
 
 
@@ -159,53 +161,36 @@ def complete(
 ) -> None:
     """Runs what is missing; the table is written anew after every run."""
     write(make_sheet(table, cells, needs), folder)
-    count, runs_dir = 0, str(Path(settings["runs_dir"]).expanduser().resolve())
-
-    def ended(job: Job, status: int, log: Path) -> None:
-        nonlocal count
-        count += 1
-        cell = by_name[job.name]
-        if status == 0:
-            find_done(cells, Registry(settings["runs_dir"]), table.metric)
-        if status != 0:
-            cell.problem = f"exit {status}, see {log}\n{last_lines(log)}"
-        elif cell.done is None:
-            cell.problem = f"it ended without {table.metric}; see {log}"
-        value = cell.done.record["metrics"][table.metric] if cell.done else float("nan")
-        word = f"{table.metric} {value:.3f}" if not cell.problem else f"failed (exit {status})"
-        write(make_sheet(table, cells, needs), folder)
-        print(f"{count}/{len(missing)}  {cell.name}  {word}", flush=True)
-
-    by_name = {cell.name: cell for cell in missing}
+    runs_dir = str(Path(settings["runs_dir"]).expanduser().resolve())
+    logs = (folder / "logs").resolve()
+    logs.mkdir(exist_ok=True)
     place = [f"runs_dir={quoted(runs_dir)}", "resume=auto"]
-    jobs = [
-        Job(cell.name, [*cell.overrides, *place, f"name={table.name}-{cell.name}"])
-        for cell in missing
-    ]
-    with in_group(f"table-{table.name}"):
-        run_all(jobs, settings["jobs"], folder / "logs", ended)
+    by_name = {cell.name: cell for cell in missing}
+    jobs = []
+    for cell in missing:
+        words = [*cell.overrides, *place, f"name={table.name}-{cell.name}"]
+        jobs.append(make_job(cell.name, cell.name, words, compose("train", words).cfg))
+    launcher: Launcher = settings["launcher"]
+    with (
+        in_group(f"table-{table.name}"),
+        JobView(jobs, logs) as view,
+        closing(launcher.run(jobs, logs, settings["jobs"])) as results,
+    ):
+        for job, status in results:
+            cell, log = by_name[job.name], job.log(logs)
+            if status == 0:
+                find_done(cells, Registry(settings["runs_dir"]), table.metric)
+            if status != 0:
+                cell.problem = f"exit {status}, see {log}\n{last_lines(log)}"
+            elif cell.done is None:
+                cell.problem = f"it ended without {table.metric}; see {log}"
+            value = cell.done.record["metrics"][table.metric] if cell.done else float("nan")
+            word = f"{table.metric} {value:.3f}"
+            write(make_sheet(table, cells, needs), folder)
+            view.ended(job, status, word if not cell.problem else f"failed (exit {status})")
 
 
 def quoted(text: str) -> str:
     """A value that Hydra reads as this text, whatever it holds."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
-
-
-def hold(folder: Path) -> Any:
-    """A lock on the table's folder, held until it is closed or the process ends.
-
-    Raises:
-        UserError: another process holds it.
-    """
-    lock = (folder / ".lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.seek(0)
-        other = lock.read().strip()
-        raise UserError(f"{folder}: this table is being run by process {other}") from error
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock

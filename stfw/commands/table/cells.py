@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +17,9 @@ from stfw.commands.table.spec import Table, fused_columns
 from stfw.config import compose, to_plain
 from stfw.runs import fingerprint
 from stfw.runs.registry import Finished, Registry
-from stfw.types import UserError
+from stfw.types import Split, UserError
 
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Repeat = tuple[Any, ...]  # one value per key of the table's repeats
 
 
@@ -29,8 +33,9 @@ class Cell:
         repeat: values of the table's repeats.
         overrides: of the run.
         key: fingerprint of its configuration.
+        data: the reader's part of it, as JSON.
         done: the finished run, if there is one.
-        is_stale: whether that was run by other code.
+        stale: what has changed since that was run: ``code``, ``configs``, ``data``.
         problem: why the last try failed.
     """
 
@@ -39,8 +44,9 @@ class Cell:
     repeat: Repeat
     overrides: list[str]
     key: str
+    data: str
     done: Finished | None = None
-    is_stale: bool = False
+    stale: tuple[str, ...] = ()
     problem: str | None = field(default=None)
 
     @property
@@ -108,21 +114,59 @@ def _cells_of(
                     raise UserError(f"table={table.name}: repeats.{key}: no such key of a run")
                 OmegaConf.update(cfg, key, value)
             texts = [f"{k}={_text(v)}" for k, v in zip(repeats, repeat, strict=True)]
-            digest = fingerprint.of_config(to_plain(cfg))
-            cells.append(Cell(name, column, repeat, [*overrides, *texts], digest))
+            plain = to_plain(cfg)
+            digest, data = fingerprint.of_config(plain), json.dumps(plain["data"])
+            cells.append(Cell(name, column, repeat, [*overrides, *texts], digest, data))
     return cells
 
 
-def find_done(cells: Sequence[Cell], runs: Registry, metric: str) -> None:
-    """Marks the cells whose run is there, with the metric."""
+def find_done(cells: Sequence[Cell], runs: Registry, metric: str, with_data: bool = True) -> None:
+    """Marks the cells whose run is there, with the metric, and what has changed since.
+
+    Args:
+        cells: of a table.
+        runs: where they are looked for.
+        metric: that a run must have.
+        with_data: whether the data are looked at too.
+    """
     code = fingerprint.of_code()
     for cell in cells:
         run = runs.find(cell.key, cell.overrides)
-        if run is not None and metric in (run.record.get("metrics") or {}):
-            cell.done = run
-            same_config = run.record.get("config_fingerprint") == cell.key
-            cell.is_stale = not same_config or run.record.get("code_fingerprint") != code
-            cell.problem = None
+        if run is None or metric not in (run.record.get("metrics") or {}):
+            continue
+        cell.done, cell.problem = run, None
+        same = {
+            "code": run.record.get("code_fingerprint") == code,
+            "configs": run.record.get("config_fingerprint") == cell.key,
+        }
+        before = (run.record.get("data") or {}).get("fingerprint")
+        if with_data and before is not None:
+            same["data"] = data_now(cell.data) in (before, None)
+        cell.stale = tuple(name for name, is_same in same.items() if not is_same)
+
+
+@functools.cache
+def data_now(node: str) -> str | None:
+    """Fingerprint of a data set as it lies there now; None: it is not at hand.
+
+    Args:
+        node: the config of ``data``, as JSON.
+    """
+    from stfw.assemble import LOADER_KEYS, Build
+
+    try:
+        reader = Build()(OmegaConf.create(json.loads(node)), skip=LOADER_KEYS)
+        return fingerprint.of_data({split: reader.records(split) for split in SPLITS})
+    except (UserError, OSError):
+        return None
+
+
+def told_stale(cells: Sequence[Cell]) -> str:
+    """``3 of 8 results are of other code (3), data (1)``; empty: none is."""
+    counts = Counter(name for cell in cells for name in cell.stale)
+    stale = sum(bool(cell.stale) for cell in cells)
+    kinds = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return f"{stale} of {len(cells)} results are of other {kinds}" if stale else ""
 
 
 def _text(value: Any) -> str:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stfw.commands.table.cells import Cell
+from stfw.commands.table.cells import Cell, told_stale
 from stfw.commands.table.spec import Table, fused_columns
 from stfw.reports.tables import Sheet, to_csv, to_html, to_latex, to_markdown
 from stfw.reports.verdicts import Summary, against_published, compare, summarise
@@ -20,7 +20,7 @@ def make_sheet(table: Table, cells: Sequence[Cell], needs: Mapping[str, str]) ->
     has_published = any(row.published for row in table.rows.values())
     head = ["row", *(table.columns if several else [table.metric])]
     head += ["published", "difference", "status"] if has_published else []
-    head += ["parameters", "GMACs per view", "hours"]
+    head += ["parameters", "GMACs per view", "clips/s", "hours"]
     results = {name: _results(table, name, cells, table.metric) for name in table.rows}
     rows = []
     for name in table.rows:
@@ -114,12 +114,15 @@ def _published(table: Table, name: str, results: Mapping[str, Summary]) -> list[
 def _sizes(cells: Sequence[Cell]) -> list[str]:
     done = [cell.done for cell in cells if cell.done is not None]
     if not done:
-        return ["", "", ""]
+        return ["", "", "", ""]
     plan = done[0].record.get("summary") or {}
+    speeds = [(run.record.get("timings") or {}).get("clips_per_sec") for run in done]
+    known = [speed for speed in speeds if speed]
     hours = [run.hours for run in done if run.hours is not None]
     return [
         f"{plan['num_parameters']:,}" if "num_parameters" in plan else "",
         f"{plan['gmacs_per_view']:.4g}" if "gmacs_per_view" in plan else "",
+        f"{statistics.fmean(known):.4g}" if known else "",
         f"{statistics.fmean(hours):.2f}" if hours else "",
     ]
 
@@ -167,9 +170,8 @@ def _notes(table: Table, cells: Sequence[Cell]) -> list[str]:
         f"{table.metric}; mean ± standard deviation over {keys} (of means over the others, "
         "where there are several keys)"
     )
-    stale = sum(cell.is_stale for cell in cells)
-    if stale:
-        notes.append(f"{stale} of {len(cells)} runs were made by another state of the code")
+    if stale := told_stale(cells):
+        notes.append(stale)
     machines = {
         f"{run.record['machine'].get('processor')}, {run.record['machine'].get('cores')} cores"
         for cell in cells

@@ -91,8 +91,18 @@ def reason_to_end(
     return ""
 
 
-def measure(trial: Any, sample: Any, batch_size: int, num_steps: int) -> Cost | None:
-    """Trains on copies of one sample; None: they do not fit into the GPU's memory."""
+def measure(
+    trial: Any, sample: Any, batch_size: int, num_steps: int, num_workers: int = 0
+) -> Cost | None:
+    """Trains on copies of one sample; None: they do not fit into the GPU's memory.
+
+    Args:
+        trial: what is trained.
+        sample: as the dataset gives it.
+        batch_size: copies.
+        num_steps: that are timed.
+        num_workers: loading processes for which, on a CPU, cores are left.
+    """
     import pytorch_lightning as pl
     import torch
     from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
@@ -121,12 +131,13 @@ def measure(trial: Any, sample: Any, batch_size: int, num_steps: int) -> Cost | 
             if on_gpu:
                 torch.cuda.synchronize()
 
+    trial.task.make_lr_scheduler = None  # it may wait for a score, and nothing is validated
     batch = collate([sample] * batch_size)
     accumulate = int(trial.cfg.trainer.accumulate_grad_batches)
     num_batches = (num_steps + 1) * accumulate
     loader: Any = DataLoader([batch] * num_batches, batch_size=None)  # type: ignore[arg-type]
     clock = Clock()
-    trainer = trial.trainer(num_steps + 1, [clock], 0)
+    trainer = trial.trainer(num_steps + 1, [clock], num_workers)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     try:

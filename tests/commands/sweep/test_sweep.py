@@ -10,12 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial
 
+from stfw.commands.sweep import open_study
+from stfw.commands.sweep.spec import read_sweep
+from stfw.commands.sweep.trials import finish, launch, take
 from stfw.config import conf_dir, groups
-from stfw.runs.study import StudyFolder
+from stfw.runs.directory import RunDir
+from stfw.runs.study import PRUNED_AFTER, StudyFolder
 from tests.command_line import TINY
 
 Call = Callable[..., tuple[int, str, str]]
@@ -55,14 +60,19 @@ def begin(words: Sequence[str]) -> subprocess.Popen[str]:
     )
 
 
-def kill_when(path: Path, process: subprocess.Popen[str]) -> None:
-    """SIGKILL once a file is there."""
+def wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
+    """Until a file is there, which the process, or one of its own, writes."""
     for _ in range(LIMIT_SEC * 20):
         if path.exists():
-            break
+            return
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
-    assert path.exists()
+    raise AssertionError(f"{path} does not come")
+
+
+def kill_when(path: Path, process: subprocess.Popen[str]) -> None:
+    """SIGKILL once a file is there."""
+    wait_for(path, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
 
@@ -74,6 +84,7 @@ def test_killed_twice_it_ends_with_exactly_the_number(
     for number in (1, 3):
         (folder / f"hang_{number}").touch()
     words.append("num_trials=6")
+    open_study(read_sweep(words[1:]))  # here, where torch is imported already
     kill_when(folder / "trials/0001/hangs", begin(words))
     assert [trial.state.name for trial in trials_of(folder)] == ["COMPLETE", "RUNNING"]
     kill_when(folder / "trials/0003/hangs", begin(words))
@@ -120,7 +131,7 @@ def test_two_processes_share_one_study(words: list[str], tmp_path: Path, stfw: C
         assert "5 of 5 trials ended" in text
 
 
-def test_a_failed_trial_is_recorded_and_the_others_go_on(
+def test_a_failed_trial_is_recorded_and_the_best_one_s_checkpoints_stay(
     words: list[str], tmp_path: Path, stfw: Call
 ) -> None:
     (tmp_path / "s" / "fail_1").touch()
@@ -132,11 +143,40 @@ def test_a_failed_trial_is_recorded_and_the_others_go_on(
     assert failed.state.name == "FAIL"
     assert failed.user_attrs["problem"] == "exit 3"
     assert failed.user_attrs["log"] == "out of luck"
+    best = max(trials_of(tmp_path / "s"), key=lambda trial: trial.value or 0)
+    kept = [path.parent.name for path in (tmp_path / "s/trials").glob("*/checkpoints")]
+    assert kept == [f"{best.number:04d}"]
     status, told, _ = stfw("sweep", "report", str(tmp_path / "s"))
     assert status == 0
     assert "failed: trial 1: exit 3" in told
     page = (tmp_path / "s/report.html").read_text()
     assert "out of luck" in page
+
+
+def test_a_trial_that_was_pruned_counts_so_though_its_process_was_killed(
+    words: list[str], tmp_path: Path
+) -> None:
+    sweep = read_sweep([*words[1:], "pruner.method=median", "num_trials=2"])
+    open_study(sweep)
+    taken = take(sweep)
+    assert taken is not None
+    trial, claim = taken
+    with sweep.folder.locked():  # as the callback does, before the run comes to its end
+        trial.report(0.25, 1)
+        trial.set_user_attr(PRUNED_AFTER, 1)
+    run = RunDir(sweep.folder.trial(0))
+    run.update(status="running")
+    os.close(claim)
+
+    taken = take(sweep)  # the same command, later
+    assert taken is not None
+    running = launch(sweep, *taken, cores=set())
+    assert running.process is None  # it is not trained on
+    told, has_any = finish(sweep, running.trial, 0)
+    os.close(running.claim)
+    assert (told.number, told.state.name, told.value) == (0, "PRUNED", 0.25)
+    assert has_any
+    assert run.read()["status"] == "pruned"
 
 
 def test_a_sweep_in_which_nothing_works_is_given_up(
@@ -152,7 +192,9 @@ def test_a_sweep_in_which_nothing_works_is_given_up(
 
 def test_the_front_is_what_nothing_beats(words: list[str], tmp_path: Path, stfw: Call) -> None:
     objectives = "objectives=[maximize val/top1,minimize gmacs_per_view]"
-    status, told, err = stfw(*words, objectives, "search.method=nsga2", "num_trials=9", "jobs=3")
+    unused = ["space.aggregator=[mean]", "space.aggregator.p={low:1,high:9,when:{aggregator:lstm}}"]
+    more = ["search.method=nsga2", "num_trials=7", "jobs=3"]
+    status, told, err = stfw(*words, objectives, *unused, *more)
     assert status == 0, err
     trials = trials_of(tmp_path / "s")
     beaten = {
@@ -161,8 +203,8 @@ def test_the_front_is_what_nothing_beats(words: list[str], tmp_path: Path, stfw:
         for b in trials
         if b.values[0] >= a.values[0] and b.values[1] <= a.values[1] and b.values != a.values
     }
-    assert 0 < len(beaten) < 9
-    assert told.splitlines()[-1].startswith(f"front of {9 - len(beaten)}: val/top1 ")
+    assert 0 < len(beaten) < 7
+    assert told.splitlines()[-1].startswith(f"front of {7 - len(beaten)}: val/top1 ")
     status, told, _ = stfw("sweep", "report", str(tmp_path / "s"), "--json", "top=99")
     found = json.loads(told)
     assert {trial["trial"] for trial in found["best"]} == {t.number for t in trials} - beaten
@@ -170,13 +212,6 @@ def test_the_front_is_what_nothing_beats(words: list[str], tmp_path: Path, stfw:
     assert "What is traded" in page
     assert "<script" not in page
     assert "http" not in page.split("</style>")[1]
-
-
-def test_checkpoints_of_the_best_alone_stay(words: list[str], tmp_path: Path, stfw: Call) -> None:
-    assert stfw(*words, "num_trials=4")[0] == 0
-    best = max(trials_of(tmp_path / "s"), key=lambda trial: trial.value or 0)
-    kept = [path.parent.name for path in (tmp_path / "s/trials").glob("*/checkpoints")]
-    assert kept == [f"{best.number:04d}"]
 
 
 def test_a_study_goes_on_with_more_trials_but_not_with_others(
@@ -212,6 +247,7 @@ def test_a_study_goes_on_with_more_trials_but_not_with_others(
         (["sweep=pareto", "pruner.method=median"], "several objectives"),
         (["sweep=pareto", "search.method=cmaes"], "one objective"),
         (["sweep=tpe", "objectives=[minimize gmacs_per_view]"], "known at the end alone"),
+        (["sweep=tpe", "trainer.max_epochs=-1"], "the schedules count a run's epochs"),
         (["sweep=grid", "num_trials=99"], "the grid has 12 points"),
         (["sweep=tpe", "space.optimizer.lrr=[1,2]"], "optimizer.lrr"),
         (["sweep=tpe", "space.aggregator=[mean,lstmm]"], "space.aggregator: aggregator=lstmm"),
@@ -299,8 +335,16 @@ def test_a_real_trial_that_was_cut_short_goes_on_from_its_last_epoch(
         *("sweep", "sweep=tpe", RATE, "num_trials=1", "name=r", f"sweeps_dir={tmp_path}", *TINY),
         *("trainer.max_epochs=12", "trainer.limit_train_batches=1"),
     ]
-    folder = tmp_path / "r/trials/0000"
-    kill_when(folder / "checkpoints/last.ckpt", begin(words))
+    sweep, folder = read_sweep(words[1:]), tmp_path / "r/trials/0000"
+    open_study(sweep)
+    taken = take(sweep)
+    assert taken is not None
+    running = launch(sweep, *taken, cores=set())
+    assert running.process is not None
+    wait_for(folder / "checkpoints/last.ckpt", running.process)
+    running.process.kill()
+    running.process.wait()
+    os.close(running.claim)
     status, _, err = stfw(*words)
     assert status == 0, err
     assert "going on from" in (folder / "log.txt").read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
 
 from stfw.commands.table import parse
 from stfw.commands.table.spec import fused_columns, read_table
@@ -73,21 +76,25 @@ def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw
     assert "(1 of 2)" in part
     assert (pair / "tables" / "pair" / "table.html").is_file()
 
-    status, told, _ = stfw(*words, "jobs=2")
+    for seed in (0, 1):  # runs by hand count as well
+        by_hand = ["trainer.max_epochs=1", "optimizer.lr=0.02", f"seed={seed}"]
+        status, _, err = stfw("train", *TINY, *by_hand, f"runs_dir={pair}/runs")
+        assert status == 0, err
+    status, told, _ = stfw(*words)
     assert status == 0, told
-    assert "4 runs, 3 to run" in told.splitlines()[0]
+    assert "4 runs, 1 to run" in told.splitlines()[0]
     assert "4 of 4 runs" in told.splitlines()[-1]
     rows = {r["row"]: r for r in csv.DictReader((pair / "tables/pair/table.csv").open())}
-    finished = [
-        record
+    finished = {
+        path: record
         for path in (pair / "runs").rglob("run.json")
         if (record := json.loads(path.read_text()))["status"] == "finished"
-    ]
+    }
     assert len(finished) == 4
     for name, is_it in (("a", False), ("b", True)):
         values = [
             record["metrics"]["test/top1"]
-            for record in finished
+            for record in finished.values()
             if ("optimizer.lr=0.02" in record["overrides"]) is is_it
         ]
         assert rows[name]["test/top1"].startswith(f"{sum(values) / 2:.3f} ± "), name
@@ -114,6 +121,21 @@ def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw
     assert wide["all"]["published"] == "0.500"
     assert (wide["one"]["x"], wide["one"]["both"]) == ("", "")
     assert "±" not in wide["one"]["y"]
+    assert wide["one"]["command"].startswith("stfw train -m ")
+    assert float(rows["a"]["clips/s"]) > 0
+
+    # what has changed since is told: here the data of one run, and the code of another
+    for key, (path, record) in zip(("data", "code"), finished.items(), strict=False):
+        other = {"data": {"fingerprint": "x"}} if key == "data" else {"code_fingerprint": "x"}
+        path.write_text(json.dumps({**record, **other}))
+    status, told, _ = stfw(*words)
+    assert status == 0
+    assert "2 of 4 results are of other " in told.splitlines()[1]
+    assert {"data (1)", "code (1)"} <= set(re.findall(r"\w+ \(1\)", told.splitlines()[1]))
+    assert told.splitlines()[1].endswith("kept; stale=rerun runs them again")
+    assert "2 of 4 results are of other " in (pair / "tables" / "pair" / "table.md").read_text()
+    status, told, _ = stfw(*words, "stale=rerun", "dry_run=true")  # which looks at no data
+    assert "4 runs, 1 to run" in told.splitlines()[0]
 
 
 def test_other_repeats_are_typed_with_the_runs_own_keys(pair: Path) -> None:
@@ -129,8 +151,7 @@ def test_a_failed_run_is_named_and_the_others_go_on(pair: Path, stfw: Call) -> N
     assert status == 2  # the tiny toy's keys do not fit a folder: told before anything runs
     assert "rows.a" in err
     assert not (pair / "runs").exists()
-    overrides = ["+callbacks.boom._target_=torch.nn.Identity"]
-    status, told, err = stfw(*words, f"tables_dir={pair}/tables", *overrides)
+    status, told, err = stfw(*words, f"tables_dir={pair}/tables", f"init_from={pair}/gone")
     assert status == 1, told + err
     assert "failed: a-0: exit" in err
     assert "failed: b-0: exit" in err
@@ -186,8 +207,15 @@ def test_a_wrong_table_is_refused(given: dict, message: str) -> None:
         read_table("t", given)
 
 
+@functools.cache
+def chosen(words: tuple[str, ...]) -> DictConfig:
+    return compose_root("train", words).cfg
+
+
 @pytest.mark.parametrize("name", groups(conf_dir())["table"])
 def test_every_row_of_a_shipped_table_composes(name: str) -> None:
+    """What is chosen is composed, once for all rows that choose it; values are parsed, and laid
+    upon keys that are there."""
     composed = compose_root("table", [f"table={name}"])
     table = read_table(name, to_plain(composed.cfg)["table"])
     recipes = groups(conf_dir())["experiment"]
@@ -204,7 +232,12 @@ def test_every_row_of_a_shipped_table_composes(name: str) -> None:
                 word.startswith(plain) for word in others
             ):
                 continue  # tests/test_recipes.py
-            cfg = compose_root("train", words).cfg
+            values = [word for word in words if "." in word.split("=")[0] and word[0] not in "+~"]
+            cfg = chosen(tuple(word for word in words if word not in values))
+            for word in values:
+                key = OverridesParser.create().parse_override(word).key_or_group
+                parent, _, last = key.rpartition(".")
+                assert last in list(OmegaConf.select(cfg, parent)), (row, word)
             assert all(
                 OmegaConf.select(cfg, key, default=None) is not None for key in table.repeats
             )

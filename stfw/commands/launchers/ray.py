@@ -1,0 +1,99 @@
+"""``launcher=ray``: jobs as tasks of a Ray cluster; a single training as its workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+from stfw.commands.launch import Job, core_shares, run_job, shared_environment
+from stfw.commands.launchers import needs
+from stfw.types import UserError
+
+
+class Ray:
+    """Every machine of the cluster sees the same disk and has stfw installed.
+
+    Args:
+        address: of the cluster; ``auto``: the one that is running here; None: a new one, here,
+            that ends with this process.
+        cpus: cores per process.
+        gpus: GPUs per process; None: one where the trainer wants GPUs.
+    """
+
+    def __init__(
+        self, address: str | None = None, cpus: int = 1, gpus: float | None = None
+    ) -> None:
+        self.address, self.cpus, self.gpus = address, cpus, gpus
+
+    def run(
+        self, jobs: Sequence[Job], logs: Path, at_a_time: int | None
+    ) -> Generator[tuple[Job, int], None, None]:
+        """See ``stfw.commands.launch.Launcher``."""
+        for job in jobs:
+            if job.num_nodes > 1:
+                raise UserError(
+                    f"{job}: with launcher=ray each job of -m runs on one machine; start it alone "
+                    "(stfw train launcher=ray), or give trainer.num_nodes=1"
+                )
+        ray = self.connect()
+        # on one machine the jobs share out its cores; Ray itself binds nobody to any
+        places = int(ray.cluster_resources().get("CPU", 1)) // self.cpus
+        alone = len(ray.nodes()) == 1 and all(job.num_devices == 1 for job in jobs)
+        free = [frozenset(s) for s in core_shares(max(1, places))] if alone and places else []
+        task = ray.remote(max_retries=0)(run_job)
+        folder, environment = os.getcwd(), shared_environment()
+        waiting, running = list(jobs), dict[Any, tuple[Job, frozenset[int]]]()
+        limit = min(at_a_time or len(jobs), len(free) or len(jobs))
+        try:
+            while waiting or running:
+                while waiting and len(running) < limit:
+                    job = waiting.pop(0)
+                    cores = free.pop() if free else frozenset[int]()
+                    options = self.resources(job.has_gpu, job.num_devices)
+                    ref = task.options(**options).remote(
+                        list(job.overrides), job.log(logs), folder, environment, cores
+                    )
+                    running[ref] = job, cores
+                ended, _ = ray.wait(list(running), num_returns=1)
+                for ref in ended:
+                    job, cores = running.pop(ref)
+                    if cores:
+                        free.append(cores)
+                    yield job, _status(ray, ref, job.log(logs))
+        finally:
+            for ref in running:
+                ray.cancel(ref, force=True)
+            ray.shutdown()
+
+    def connect(self) -> Any:
+        """Ray, connected; it sends nothing home and says little."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # else a busy machine starves what is to be trained
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        ray = needs("ray", "ray")
+        address = {} if self.address is None else {"address": self.address}
+        try:
+            ray.init(**address, include_dashboard=False, log_to_driver=False, logging_level="error")
+        except ConnectionError as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"launcher.address={self.address}: no Ray answers ({reason})"
+            ) from error
+        return ray
+
+    def resources(self, has_gpu: bool, num_processes: int = 1) -> dict[str, float]:
+        """What so many processes take of the cluster."""
+        gpus = self.gpus if self.gpus is not None else float(has_gpu)
+        return {"num_cpus": self.cpus * num_processes, "num_gpus": gpus * num_processes}
+
+
+def _status(ray: Any, ref: Any, log: Path) -> int:
+    """Exit status of an ended job; what ended it from outside is added to its log."""
+    try:
+        return int(ray.get(ref))
+    except Exception as error:
+        with log.open("a") as stream:
+            stream.write(f"Ray: {' '.join(str(error).split())[:500]}\n")
+        return 1
