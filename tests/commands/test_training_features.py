@@ -141,7 +141,7 @@ def test_a_run_with_an_average_that_was_cut_short_goes_on_bit_for_bit(
         ),
         (["lr_scheduler=plateau", "lr_scheduler.monitor=loss/val"], "lr_scheduler.monitor=loss/"),
         (["callbacks.best.monitor=val/loss"], "give callbacks.best.mode=min too"),
-        (["trainer.max_epochs=null"], "max_epochs=null: the schedules count a run's epochs"),
+        (["trainer.max_epochs=null"], "max_epochs=null: the schedules count the epochs of a run"),
         (["scale_lr=cubic"], "scale_lr: 'cubic' is not one of linear, sqrt, off"),
         (["optimizer.base_batch_size=1.5"], "optimizer.base_batch_size: 1.5 is not int or null"),
         (["optimizer.base_batch_size=0"], "optimizer.base_batch_size=0 is below 1"),

@@ -247,7 +247,7 @@ def test_a_study_goes_on_with_more_trials_but_not_with_others(
         (["sweep=pareto", "pruner.method=median"], "several objectives"),
         (["sweep=pareto", "search.method=cmaes"], "one objective"),
         (["sweep=tpe", "objectives=[minimize gmacs_per_view]"], "known at the end alone"),
-        (["sweep=tpe", "trainer.max_epochs=-1"], "the schedules count a run's epochs"),
+        (["sweep=tpe", "trainer.max_epochs=-1"], "the schedules count the epochs of a run"),
         (["sweep=grid", "num_trials=99"], "the grid has 12 points"),
         (["sweep=tpe", "space.optimizer.lrr=[1,2]"], "optimizer.lrr"),
         (["sweep=tpe", "space.aggregator=[mean,lstmm]"], "space.aggregator: aggregator=lstmm"),
