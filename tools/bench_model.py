@@ -1,6 +1,6 @@
 """Forward and backward time of stfw's networks against the reference implementations.
 
-Both read the same random clip in turns within one process; CPU time of all threads (on a GPU: wall
+Both read the same random clip in turns within one process; CPU time on one thread (on a GPU: wall
 time between synchronisations). Times are medians; a ratio is the median of each round's ratio, so
 that a machine that slows down meanwhile slows both. ``direct`` is the network's own encoder and a
 linear layer, without the chain: what the slots cost.
@@ -167,9 +167,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    # more threads wait for each other by spinning, which CPU time cannot tell from work
+    parser.add_argument("--threads", type=int, default=1, help="on the CPU (1)")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
+    torch.set_num_threads(arguments.threads)
     rows, missed = {}, []
     print("ms per clip, forward and backward (ours / this)")
     for preset in arguments.models:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -12,6 +11,7 @@ from stfw.commands.ranks import hear_choice, is_rank_zero, tell_choice
 from stfw.config import to_plain
 from stfw.redact import redact
 from stfw.runs import checkpoint_io, directory, fingerprint
+from stfw.runs.config_text import flatten
 from stfw.runs.directory import RunDir
 from stfw.runs.find import find_checkpoint, find_resume
 from stfw.types import UserError
@@ -107,13 +107,3 @@ def check_resume(cfg: DictConfig, checkpoint: Path) -> None:
             f"cannot go on from {checkpoint}: {'; '.join(wrong[:5])}; give the run's own values, "
             f"or start a new run from its weights: init_from={checkpoint}"
         )
-
-
-def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``."""
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat

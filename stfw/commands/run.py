@@ -142,6 +142,7 @@ def prepare(
     task.lr_factor = lr_factor(batch_size, cfg.optimizer.get("base_batch_size"), cfg.scale_lr)
     data.bad_samples.path = run.path / "bad_samples.jsonl"
     if is_rank_zero():
+        before, paused_sec = run.read(), round(run.silent_sec())
         plan = make_plan(
             cfg,
             composed.choices,
@@ -162,7 +163,8 @@ def prepare(
             process=directory.this_process(),
             status="running",
             reason=None,
-            started=run.read().get("started", now()),
+            started=before.get("started", now()),
+            paused_sec=before.get("paused_sec", 0) + paused_sec,
             config_fingerprint=fingerprint.of_config(plain),
             summary=plan,
             classes=list(classes),

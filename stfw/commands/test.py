@@ -14,10 +14,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, check
 from stfw.commands.ranks import is_rank_zero
-from stfw.commands.resume import choose_folder, flatten
+from stfw.commands.resume import choose_folder
 from stfw.commands.run import check_data, result_line, scores
 from stfw.config import to_plain
 from stfw.redact import STRUCK
+from stfw.runs.config_text import flatten
 from stfw.runs.directory import RunDir, command_line
 from stfw.types import UserError, Views, nearest
 

@@ -8,6 +8,7 @@ import platform
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -72,6 +73,12 @@ class RunDir:
             else:
                 record[key] = value
         write_text(self.record_path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+    def silent_sec(self) -> float:
+        """Seconds since the last record, row of metrics or checkpoint; 0 where there is none."""
+        signs = [self.record_path, self.path / "metrics.csv", self.checkpoints / "last.ckpt"]
+        times = [path.stat().st_mtime for path in signs if path.is_file()]
+        return max(0.0, time.time() - max(times)) if times else 0.0
 
 
 def create(runs_dir: str, name: str, output_dir: str | None) -> RunDir:

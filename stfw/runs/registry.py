@@ -28,14 +28,14 @@ class Finished:
 
     @property
     def hours(self) -> float | None:
-        """From start to end, where both are known."""
+        """From start to end, where both are known, without the time that it lay still."""
         from datetime import datetime
 
         try:
             begin, end = (datetime.fromisoformat(self.record[key]) for key in ("started", "ended"))
         except (KeyError, TypeError, ValueError):
             return None
-        return (end - begin).total_seconds() / 3600
+        return ((end - begin).total_seconds() - self.record.get("paused_sec", 0)) / 3600
 
 
 def records(runs_dir: str | Path) -> Iterator[tuple[Path, dict[str, Any]]]:

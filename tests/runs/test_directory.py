@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,14 @@ def test_a_group_reaches_the_processes_that_are_started_within_and_ends(
     with in_group("table-a"), in_group("multirun-b"):  # the larger one counts
         assert subprocess.run(ask, capture_output=True, text=True).stdout == "table-a\n"
     assert GROUP not in os.environ
+
+
+def test_a_run_is_silent_since_its_newest_sign_of_life(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert run.silent_sec() == 0
+    run.update(status="running")
+    os.utime(run.record_path, (0, time.time() - 500))
+    assert 499 < run.silent_sec() < 600
+    (tmp_path / "metrics.csv").touch()
+    os.utime(tmp_path / "metrics.csv", (0, time.time() - 100))
+    assert 99 < run.silent_sec() < 200

@@ -58,3 +58,11 @@ def test_hours_from_start_to_end(tmp_path: Path) -> None:
     assert unknown is not None
     assert found.hours == pytest.approx(1.5)
     assert unknown.hours is None
+
+
+def test_hours_leave_out_the_time_that_a_run_lay_still(tmp_path: Path) -> None:
+    times = {"started": "2026-01-01T10:00:00+00:00", "ended": "2026-01-01T14:00:00+00:00"}
+    write(tmp_path / "a", **times)
+    write(tmp_path / "b", **times, config_fingerprint="g", paused_sec=3600 * 3)
+    found = [Registry(tmp_path).find(key, []) for key in "fg"]
+    assert [run and run.hours for run in found] == [4, 1]

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -67,7 +68,7 @@ def make_cells(
         verify: called with every row's composed config; raises UserError.
 
     Raises:
-        UserError: a row's overrides do not compose.
+        UserError: a row's overrides do not compose, or two runs have one folder.
     """
     cells: list[Cell] = []
     needs: dict[str, str] = {}
@@ -79,6 +80,15 @@ def make_cells(
                 cells += _cells_of(table, name, extra, verify)
             except MissingValueError as missing:
                 needs[name] = str(missing)
+    shared, count = max(
+        Counter(cell.name for cell in cells).items(), key=itemgetter(1), default=("", 0)
+    )
+    if count > 1:
+        rows = " and ".join(dict.fromkeys(repr(c.row) for c in cells if c.name == shared))
+        raise UserError(
+            f"table={table.name}: {count} runs of {rows} would share the folder {shared!r}, where "
+            "letters and digits alone tell names apart; rename a row or a column"
+        )
     return cells, needs
 
 

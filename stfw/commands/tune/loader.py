@@ -130,7 +130,8 @@ def verdict(best: Speed, num_clips: int, on_gpu: bool) -> str:
             f"{100 * start:.0f}% of it; data.start_method=fork starts them fastest"
         )
     reading, step = speed(best.reading), speed(best.step)
-    if best.both < 0.8 * min(best.reading, best.step) and not on_gpu:
+    # without workers the two take turns, and the slower one bounds
+    if best.num_workers and best.both < 0.8 * min(best.reading, best.step) and not on_gpu:
         return (
             f"the cores bound the run: the loader alone gives {reading} and the step takes {step}, "
             f"but they share the cores and reach {speed(best.both)} together"

@@ -18,6 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from stfw.commands.table import parse
+from stfw.commands.table.cells import make_cells
 from stfw.commands.table.spec import fused_columns, read_table
 from stfw.config import compose, compose_root, conf_dir, groups, to_plain
 from stfw.types import UserError
@@ -205,6 +206,12 @@ def test_mistakes_are_told(pair: Path, stfw: Call, words: list[str], message: st
 def test_a_wrong_table_is_refused(given: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_table("t", given)
+
+
+def test_rows_whose_runs_would_share_a_folder_are_refused() -> None:
+    table = read_table("t", {"rows": {"a+b": {}, "a-b": {}, "c": {}}})
+    with pytest.raises(UserError, match="'a\\+b' and 'a-b' would share the folder 'a_b"):
+        make_cells(table, [])
 
 
 @functools.cache

@@ -73,6 +73,7 @@ def test_more_workers_must_pay() -> None:
         (speed(reading=400.0, both=98.0), True, "the network bounds the run"),
         (speed(reading=400.0, both=60.0), False, "the cores bound the run"),
         (speed(reading=60.0, both=58.0), False, "reading the videos bounds the run"),
+        (speed(0, reading=60.0, both=37.0), False, "reading the videos bounds the run"),
         (speed(first=5000.0, reading=400.0), True, "the start of the workers bounds"),
     ],
 )
