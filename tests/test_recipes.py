@@ -1,8 +1,7 @@
 """Every recipe of conf/experiment: it composes, fits the code, builds at its published size.
 
-All are composed once, pass the dry run and are called at their published size without memory. Two
-steps on the videos that their reader writes for itself are taken by one of every family, with small
-clips; by all of them where STFW_ALL_RECIPES is set.
+All are composed once, pass the dry run, are called at their published size without memory, and take
+two steps, with small clips, on the videos that their reader writes for itself.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import copy
 import functools
 import gc
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,30 +35,6 @@ from stfw.types import UserError, Views
 RECIPES = groups(conf_dir())["experiment"]
 DATA = {"kinetics400": "kinetics", "ucf101": "ucf101", "hmdb51": "hmdb51", "ssv2": "ssv2"}
 TABLES = ("ucf101", "hmdb51", "kinetics400", "ssv2", "i3d_2017")
-FAMILIES = [
-    "hmdb51/c3d_scratch",
-    "hmdb51/r2plus1d_18",
-    "hmdb51/tsm",
-    "kinetics400/csn_ir50",
-    "kinetics400/i3d",
-    "kinetics400/i3d_r50_nl",
-    "kinetics400/lrcn",
-    "kinetics400/mvit_v2_s",
-    "kinetics400/s3d",
-    "kinetics400/slowfast_r50",
-    "kinetics400/swin3d_t",
-    "kinetics400/timesformer",
-    "kinetics400/vivit_b",
-    "kinetics400/x3d_xs",
-    "ssv2/slowonly_r50",
-    "ssv2/uniformer_s",
-    "ssv2/videomae_s",
-    "ucf101/r3d_34",
-    "ucf101/tsn",
-    "ucf101/two_stream",
-    "ucf101/two_stream_fused",
-]
-STEPS = RECIPES if os.environ.get("STFW_ALL_RECIPES") else FAMILIES
 
 
 @functools.cache
@@ -147,12 +121,13 @@ def shrink(cfg: DictConfig, root: Path) -> None:
         cfg.encoder.depth = 2
     cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
     cfg.data.root = str(root)
-    cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 2), 0
+    odd = re.search("UCF|HMDB", cfg.data._target_)  # none is left alone: batch norm needs two
+    cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 3 if odd else 2), 0
     small = {"accelerator": "cpu", "devices": 1, "precision": "32-true", "max_epochs": 2}
     small |= {"max_steps": 2, "limit_val_batches": 1, "check_val_every_n_epoch": 1}
     small |= {"accumulate_grad_batches": 1}
-    cfg.trainer.update(small)
     with open_dict(cfg):
+        cfg.trainer.update(small | {"enable_checkpointing": False, "num_sanity_val_steps": 0})
         usual = OmegaConf.load(conf_dir() / "callbacks" / "_default.yaml")
         cfg.callbacks = {k: v for k, v in cfg.callbacks.items() if k not in usual}
     if "precise_bn" in cfg.callbacks:
@@ -170,14 +145,21 @@ def toy_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return roots
 
 
+@pytest.fixture(scope="module")
+def _what_stays() -> Iterator[None]:
+    gc.freeze()  # modules and composed configs need no look at every collection
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
-def _one_network_at_a_time() -> Iterator[None]:
+def _one_network_at_a_time(_what_stays: None) -> Iterator[None]:
     yield
     gc.collect()  # a task and its trainer hold each other
 
 
 @pytest.mark.usefixtures("_one_network_at_a_time")
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", RECIPES)
 def test_recipe_takes_two_steps_on_its_readers_toy(name: str, toy_roots: dict[str, Path]) -> None:
     cfg = config(name)
     shrink(cfg, toy_roots[composed(name).choices["data"]])
@@ -192,14 +174,6 @@ def test_recipe_takes_two_steps_on_its_readers_toy(name: str, toy_roots: dict[st
     after = network.head.state_dict()
     assert all(torch.isfinite(value).all() for value in after.values())
     assert any(not torch.equal(before[key], value) for key, value in after.items())
-
-
-def test_every_encoder_with_a_recipe_takes_its_steps() -> None:
-    def encoders(names: list[str]) -> set[str]:
-        return {str(composed(name).cfg.encoder._target_) for name in names}
-
-    assert encoders(FAMILIES) == encoders(RECIPES)
-    assert {name.split("/")[0] for name in FAMILIES} == set(DATA)
 
 
 def test_command_line_beats_recipe_beats_model() -> None:
