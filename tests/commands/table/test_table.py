@@ -238,7 +238,7 @@ def test_every_row_of_a_shipped_table_composes(name: str) -> None:
             if recipe.removeprefix("experiment=") in recipes and all(
                 word.startswith(plain) for word in others
             ):
-                continue  # tests/test_recipes.py
+                continue  # tests/recipes/test_recipes.py
             values = [word for word in words if "." in word.split("=")[0] and word[0] not in "+~"]
             cfg = chosen(tuple(word for word in words if word not in values))
             for word in values:

@@ -1,0 +1,92 @@
+"""Every recipe takes two steps, with small clips, on its reader's own videos."""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, assemble_trainer
+from stfw.check import resolve_target
+from stfw.config import conf_dir
+from tests.recipes.shipped import DATA, RECIPES, composed, config
+
+
+def shrink(cfg: DictConfig, root: Path) -> None:
+    """Small clips, small batches, few layers, one process; C3D has one size only."""
+    fixed = "C3D" in cfg.encoder._target_
+    # a 2D network at 32 pixels ends in one value, of which a batch of one frame has no variance
+    side = 64 if re.search("swin3d|mvit|uniformer|timm", cfg.encoder._target_) else 32
+    side = cfg.clip.crop_size if fixed else side
+    cfg.clip.num_frames = cfg.clip.num_frames if fixed else min(cfg.clip.num_frames, 8)
+    cfg.clip.crop_size, cfg.clip.short_side, cfg.sampler.crop_size = side, side + 8, side
+    if "short_side" in cfg.transform.train:
+        cfg.transform.train.short_side.min_size = side
+        cfg.transform.train.short_side.max_size = side + 8
+    for key in ("pool_size", "final_pool"):
+        if key in cfg.encoder:
+            cfg.encoder[key] = None
+    if str(cfg.encoder.get("name", "")).startswith(("vgg", "resnet")):
+        cfg.encoder.name = "resnet18"
+    if re.search("timesformer|vivit|videomae", cfg.encoder._target_):
+        cfg.encoder.depth = 2
+    cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
+    cfg.data.root = str(root)
+    odd = re.search("UCF|HMDB", cfg.data._target_)  # none is left alone: batch norm needs two
+    cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 3 if odd else 2), 0
+    small = {"accelerator": "cpu", "devices": 1, "precision": "32-true", "max_epochs": 2}
+    small |= {"max_steps": 2, "limit_val_batches": 1, "check_val_every_n_epoch": 1}
+    small |= {"accumulate_grad_batches": 1}
+    with open_dict(cfg):
+        cfg.trainer.update(small | {"enable_checkpointing": False, "num_sanity_val_steps": 0})
+        usual = OmegaConf.load(conf_dir() / "callbacks" / "_default.yaml")
+        cfg.callbacks = {k: v for k, v in cfg.callbacks.items() if k not in usual}
+    if "precise_bn" in cfg.callbacks:
+        cfg.callbacks.precise_bn.num_batches = 1
+
+
+@pytest.fixture(scope="module")
+def toy_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Per data set: the folder of the tiny videos that its reader writes in its own layout."""
+    roots = {}
+    for data in DATA.values():
+        name = next(n for n in RECIPES if composed(n).choices["data"] == data)
+        roots[data] = tmp_path_factory.mktemp(data)
+        resolve_target(config(name).data._target_).write_toy(roots[data])
+    return roots
+
+
+@pytest.fixture(scope="module")
+def _what_stays() -> Iterator[None]:
+    gc.freeze()  # modules and composed configs need no look at every collection
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def _one_network_at_a_time(_what_stays: None) -> Iterator[None]:
+    yield
+    gc.collect()  # a task and its trainer hold each other
+
+
+@pytest.mark.usefixtures("_one_network_at_a_time")
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_takes_two_steps_on_its_readers_toy(name: str, toy_roots: dict[str, Path]) -> None:
+    cfg = config(name)
+    shrink(cfg, toy_roots[composed(name).choices["data"]])
+    data = assemble_data(cfg, Build())
+    classes = data.reader.classes
+    network = assemble_network(cfg, Build(), len(classes))
+    task = assemble_task(cfg, Build(), network, classes, data.splits["train"])
+    trainer = assemble_trainer(cfg, Build(), [], [])
+    before = {key: value.clone() for key, value in network.head.state_dict().items()}
+    trainer.fit(task, data)
+    assert trainer.global_step == 2
+    after = network.head.state_dict()
+    assert all(torch.isfinite(value).all() for value in after.values())
+    assert any(not torch.equal(before[key], value) for key, value in after.items())
