@@ -21,9 +21,11 @@ def shrink(cfg: DictConfig, root: Path) -> None:
     """Small clips, small batches, few layers, one process; C3D has one size only."""
     fixed = "C3D" in cfg.encoder._target_
     # a 2D network at 32 pixels ends in one value, of which a batch of one frame has no variance
-    side = 64 if re.search("swin3d|mvit|uniformer|timm", cfg.encoder._target_) else 32
+    wide = re.search("swin3d|mvit|uniformer", cfg.encoder._target_)
+    side = 64 if wide or "timm" in cfg.encoder._target_ else 32
     side = cfg.clip.crop_size if fixed else side
-    cfg.clip.num_frames = cfg.clip.num_frames if fixed else min(cfg.clip.num_frames, 8)
+    if not fixed:
+        cfg.clip.num_frames = min(cfg.clip.num_frames, 4 if wide else 8)
     cfg.clip.crop_size, cfg.clip.short_side, cfg.sampler.crop_size = side, side + 8, side
     if "short_side" in cfg.transform.train:
         cfg.transform.train.short_side.min_size = side
