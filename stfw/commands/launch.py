@@ -11,7 +11,7 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from stfw.redact import redact_override
 
@@ -49,7 +49,13 @@ class Job:
 
 
 class Launcher(Protocol):
-    """Where jobs run. Their logs and runs lie on a disk that this process sees too."""
+    """Where jobs run. Their logs and runs lie on a disk that this process sees too.
+
+    Attributes:
+        library: what must be installed, and the extra of stfw that brings it.
+    """
+
+    library: ClassVar[tuple[str, str] | None]
 
     def run(
         self, jobs: Sequence[Job], logs: Path, at_a_time: int | None

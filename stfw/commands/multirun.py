@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from stfw.commands.job_view import JobView
 from stfw.commands.launch import Job, Launcher
-from stfw.commands.launchers import is_for_launch, read_launch
+from stfw.commands.launchers import check_library, is_for_launch, read_launch
 from stfw.config import Composed, compose, conf_dir, to_plain
 from stfw.runs import fingerprint
 from stfw.runs.directory import in_group
@@ -146,6 +146,7 @@ def run(
     print(f"{len(planned)} runs, {len(missing)} to run", flush=True)
     if not missing:
         return
+    check_library(launcher)
     # the same command has the same folder, so that jobs of a cluster are found again
     digest = hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:8]
     folder = Path(str(planned[0].composed.cfg.runs_dir)).expanduser() / "multirun" / digest

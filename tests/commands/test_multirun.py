@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -77,6 +78,23 @@ def test_mistakes_are_told(stfw: Call, words: list[str], message: str) -> None:
     status, _, error = stfw("train", *words)
     assert status == 2
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "extra"),
+    [("joblib", "joblib", "joblib"), ("submitit", "submitit", "slurm"), ("ray", "ray", "ray")],
+)
+def test_a_launcher_without_its_library_says_so_and_writes_nothing(
+    stfw: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, library: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.chdir(tmp_path)
+    told = f'this launcher needs {library}: pip install "stfw[{extra}]"'
+    for words in (["train", "-m", "seed=1,2"], ["table", "table=toy"]):
+        status, _, error = stfw(*words, f"launcher={name}")
+        assert status == 2
+        assert told in error
+    assert not list(tmp_path.iterdir())
 
 
 def run_quick(launcher: Launcher, logs: Path, at_a_time: int | None = 2) -> None:

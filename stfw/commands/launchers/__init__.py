@@ -48,6 +48,16 @@ def make_launcher(cfg: DictConfig) -> Launcher:
     return Build()(cfg.launcher)
 
 
+def check_library(launcher: Launcher) -> None:
+    """Refuses a launcher that cannot work here, before anything is written for it.
+
+    Raises:
+        UserError: its library is not installed; says how it would be.
+    """
+    if launcher.library is not None:
+        needs(*launcher.library)
+
+
 def check_jobs(jobs: Any) -> None:
     """Refuses a number of jobs that makes no sense.
 

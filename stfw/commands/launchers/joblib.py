@@ -18,6 +18,8 @@ class Joblib:
         backend: name of joblib's backend.
     """
 
+    library = ("joblib", "joblib")
+
     def __init__(self, backend: str = "threading") -> None:
         self.backend = backend
 
@@ -25,7 +27,7 @@ class Joblib:
         self, jobs: Sequence[Job], logs: Path, at_a_time: int | None
     ) -> Generator[tuple[Job, int], None, None]:
         """See ``stfw.commands.launch.Launcher``."""
-        joblib = needs("joblib", "joblib")
+        joblib = needs(*self.library)
         places = at_a_time or 1
         shares: SimpleQueue[frozenset[int]] = SimpleQueue()
         for share in core_shares(places):

@@ -18,6 +18,8 @@ class Local:
     When this process ends, however it does, so do they.
     """
 
+    library = None
+
     def run(
         self, jobs: Sequence[Job], logs: Path, at_a_time: int | None
     ) -> Generator[tuple[Job, int], None, None]:

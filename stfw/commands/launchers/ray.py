@@ -22,6 +22,8 @@ class Ray:
         gpus: GPUs per process; None: one where the trainer wants GPUs.
     """
 
+    library = ("ray", "ray")
+
     def __init__(
         self, address: str | None = None, cpus: int = 1, gpus: float | None = None
     ) -> None:
@@ -72,7 +74,7 @@ class Ray:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # else a busy machine starves what is to be trained
         os.environ.setdefault("RAY_worker_niceness", "0")
-        ray = needs("ray", "ray")
+        ray = needs(*self.library)
         address = {} if self.address is None else {"address": self.address}
         try:
             ray.init(**address, include_dashboard=False, log_to_driver=False, logging_level="error")

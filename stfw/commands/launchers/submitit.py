@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stfw.commands.launch import Job, core_shares, run_job
-from stfw.commands.launchers import needs
 from stfw.commands.launchers.local import num_gpus
 
 POLL_SEC = 1.0
@@ -36,6 +35,8 @@ class Submitit:
         options: further ones of sbatch.
     """
 
+    library = ("submitit", "slurm")
+
     def __init__(
         self,
         cluster: Literal["slurm", "local"] = "slurm",
@@ -56,7 +57,6 @@ class Submitit:
         self, jobs: Sequence[Job], logs: Path, at_a_time: int | None
     ) -> Generator[tuple[Job, int], None, None]:
         """See ``stfw.commands.launch.Launcher``."""
-        needs("submitit", "slurm")
         if at_a_time is None:
             at_a_time = len(jobs) if self.cluster == "slurm" else 1
         folder = logs / "submitit"

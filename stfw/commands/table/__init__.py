@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from stfw.commands.job_view import JobView
 from stfw.commands.launch import Launcher, last_lines
-from stfw.commands.launchers import check_jobs, make_launcher
+from stfw.commands.launchers import check_jobs, check_library, make_launcher
 from stfw.commands.multirun import hold, make_job
 from stfw.commands.table.cells import Cell, find_done, make_cells, told_stale
 from stfw.commands.table.results import make_sheet, write
@@ -58,6 +58,8 @@ def main(words: Sequence[str]) -> None:
     tell(table, cells, missing, needs, settings)
     if settings["dry_run"]:
         return
+    if missing:
+        check_library(settings["launcher"])
     folder = Path(settings["tables_dir"]).expanduser() / table.name
     folder.mkdir(parents=True, exist_ok=True)
     lock = hold(folder)
