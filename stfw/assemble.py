@@ -46,6 +46,7 @@ ROOT_HINTS: dict[str, Any] = {
     "test_checkpoint": Literal["best", "last"],
     "scale_lr": Literal["linear", "sqrt", "off"],
     "activation_checkpointing": bool,
+    "channels_last": bool,
     "compile": Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
     | None,
 }
@@ -55,6 +56,7 @@ LATER_KEYS: dict[str, Any] = {
     "test_checkpoint": "best",
     "scale_lr": "off",
     "activation_checkpointing": False,
+    "channels_last": False,
     "compile": None,
 }
 STREAM_HINTS: dict[str, Any] = {
@@ -208,6 +210,15 @@ def prepare_network(cfg: DictConfig, network: Any) -> None:
         from stfw.tasks.recompute import recompute_activations
 
         recompute_activations(network)
+    if cfg.channels_last:  # convolutions hand the order of their weights on to what they give
+        import torch
+        from torch.nn.utils import (
+            convert_conv2d_weight_memory_format,
+            convert_conv3d_weight_memory_format,
+        )
+
+        convert_conv2d_weight_memory_format(network, torch.channels_last)
+        convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
     if cfg.compile is not None:
         network.compile(mode=cfg.compile)  # in place: names stay as they are
 

@@ -26,6 +26,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # else libraries complain of what they find left at the end
+
+
 @pytest.fixture(scope="session")
 def shared_videos() -> Path:
     """Folder of real clips that lies beside the checkout; skips where it is absent."""

@@ -14,6 +14,9 @@ from stfw.types import Record, Split
 # where a run lies and whether it goes on says nothing of what it computes
 PLACE_KEYS = ("output_dir", "runs_dir", "resume", "name")
 
+# keys that came later: at these values a run computes what one without them did
+LATER_KEYS = {"channels_last": False}
+
 # parts of the package that start runs and tell of them
 TELL_ONLY = (
     "commands",
@@ -46,6 +49,7 @@ def of_config(plain: Mapping[str, Any]) -> str:
         key: value
         for key, value in plain.items()
         if key not in (*PLACE_KEYS, "callbacks", "logger")
+        and not (key in LATER_KEYS and LATER_KEYS[key] == value)
     }
     if acting := _acting(plain.get("callbacks") or {}):
         folder = str(plain.get("output_dir"))  # known once the run has begun

@@ -27,3 +27,9 @@ def test_callbacks_that_act_count_and_those_that_watch_do_not() -> None:
 def test_a_callback_s_own_folder_says_nothing() -> None:
     note = "+callbacks.note={_target_:note.Note,folder:'${output_dir}/notes'}"
     assert of(note) == of(note, "output_dir=/a/run") != of()
+
+
+def test_a_key_of_a_later_version_leaves_what_ran_before_as_it_is() -> None:
+    now = to_plain(compose("train", []).cfg)
+    before = {key: value for key, value in now.items() if key != "channels_last"}
+    assert of_config(before) == of_config(now) != of("channels_last=true")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
-from omegaconf import OmegaConf
 
-from stfw.assemble import prepare_network
+from stfw.assemble import Build, assemble_network, prepare_network
 from stfw.callbacks.averaging import Ema
 from stfw.callbacks.checkpoint import Last
+from stfw.config import compose
 from stfw.runs.checkpoint_io import load
 from stfw.tasks.classification import Classification
 from stfw.tasks.param_groups import FineTuning
@@ -100,7 +100,7 @@ def test_a_compiled_network_learns_the_same_and_its_checkpoint_knows_nothing_of_
 
     torch._dynamo.reset()
     counters.clear()
-    cfg = OmegaConf.create({"compile": "default", "activation_checkpointing": False})
+    cfg = compose("train", ["compile=default"]).cfg
     module, exact = task(), task()
     prepare_network(cfg, module.network)
     last = Last(str(tmp_path))
@@ -113,3 +113,46 @@ def test_a_compiled_network_learns_the_same_and_its_checkpoint_knows_nothing_of_
     for name, value in exact.network.state_dict().items():
         torch.testing.assert_close(fresh.state_dict()[name], value, rtol=1e-3, atol=1e-5)
     assert copy.deepcopy(module.network).state_dict().keys() == fresh.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "convolution", "order", "shape"),
+    [
+        (["model=r3d_18"], torch.nn.Conv3d, torch.channels_last_3d, (2, 1, 1, 3, 4, 32, 32)),
+        (
+            ["model=tsn", "encoder.name=resnet18"],
+            torch.nn.Conv2d,
+            torch.channels_last,
+            (2, 1, 2, 3, 1, 64, 64),
+        ),
+    ],
+)
+def test_channels_last_gives_the_same_numbers_in_another_order(
+    words: list[str],
+    convolution: type[torch.nn.Module],
+    order: torch.memory_format,
+    shape: tuple[int, ...],
+) -> None:
+    cfg = compose("train", [*words, "channels_last=true"]).cfg
+    torch.manual_seed(0)
+    usual = assemble_network(cfg, Build(), 5).eval()
+    network = copy.deepcopy(usual)
+    prepare_network(cfg, network)
+    orders = []
+    for module in network.modules():
+        if isinstance(module, convolution):
+            module.register_forward_hook(
+                lambda _, __, y: orders.append(y.is_contiguous(memory_format=order))
+            )
+    batch = {"rgb": torch.randn(shape)}
+    given, expected = network(batch), usual(batch)
+    assert len(orders) > 15
+    assert all(orders)
+    torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-5)
+    for one in (given, expected):
+        one.square().mean().backward()
+    for (name, one), (_, other) in zip(
+        network.named_parameters(), usual.named_parameters(), strict=True
+    ):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5, msg=name)
+    assert network.state_dict().keys() == usual.state_dict().keys()
