@@ -37,6 +37,10 @@ def shrink(cfg: DictConfig, root: Path) -> None:
         cfg.encoder.name = "resnet18"
     if re.search("timesformer|vivit|videomae", cfg.encoder._target_):
         cfg.encoder.depth = 2
+    if "mvit" in cfg.encoder._target_:
+        cfg.encoder.depth, cfg.encoder.stages = 4, [1, 2, 3]
+    if re.search("swin3d|uniformer", cfg.encoder._target_):
+        cfg.encoder.depths = [1, 1, 1, 1]
     cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
     cfg.data.root = str(root)
     odd = re.search("UCF|HMDB", cfg.data._target_)  # none is left alone: batch norm needs two
