@@ -5,6 +5,7 @@ torch is not imported here, so that composing and its mistakes cost a second.
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import re
@@ -92,13 +93,13 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
             if _group(key) in changed and key != "data"
         ]
         # a data set may change a group as well, whoever chose it
-        plain = compose_root(root, [*kept, f"data={composed.choices['data']}", "~model"]).cfg
+        plain = _plain(root, (*kept, f"data={composed.choices['data']}"), user)
         with open_dict(composed.cfg):
             for group in changed:
                 if group == "trainer" and "experiment" in composed.choices:
-                    _lay_over(composed.cfg[group], plain[group], _plain_trainer(root, user))
+                    _lay_over(composed.cfg[group], plain[group], _plain(root, (), user).trainer)
                 else:
-                    composed.cfg[group] = plain[group]
+                    composed.cfg[group] = copy.deepcopy(plain[group])
     return composed
 
 
@@ -109,10 +110,10 @@ def _lay_over(recipe: DictConfig, chosen: DictConfig, usual: DictConfig) -> None
             recipe[key] = value
 
 
-@functools.lru_cache(maxsize=8)
-def _plain_trainer(root: str, user: str | None) -> DictConfig:
-    """The trainer as it is where nothing is chosen; ``user`` as in ``_choices_of``."""
-    return compose_root(root, ["~model"]).cfg.trainer
+@functools.lru_cache(maxsize=64)
+def _plain(root: str, overrides: tuple[str, ...], user: str | None) -> DictConfig:
+    """Groups as no preset changes them, not to be written to; ``user`` as in ``_choices_of``."""
+    return compose_root(root, [*overrides, "~model"]).cfg
 
 
 @functools.lru_cache(maxsize=64)

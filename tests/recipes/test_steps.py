@@ -39,6 +39,9 @@ def shrink(cfg: DictConfig, root: Path) -> None:
         cfg.encoder.depth = 2
     if "mvit" in cfg.encoder._target_:
         cfg.encoder.depth, cfg.encoder.stages = 4, [1, 2, 3]
+    depth = cfg.encoder.get("depth")
+    if re.search("video_resnet|slowfast|csn", cfg.encoder._target_):
+        cfg.encoder.depth = {34: 18, 101: 50, 152: 50}.get(depth, depth)
     if re.search("swin3d|uniformer", cfg.encoder._target_):
         cfg.encoder.depths = [1, 1, 1, 1]
     cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
@@ -46,7 +49,7 @@ def shrink(cfg: DictConfig, root: Path) -> None:
     odd = re.search("UCF|HMDB", cfg.data._target_)  # none is left alone: batch norm needs two
     cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 3 if odd else 2), 0
     small = {"accelerator": "cpu", "devices": 1, "precision": "32-true", "max_epochs": 2}
-    small |= {"max_steps": 2, "limit_val_batches": 1, "check_val_every_n_epoch": 1}
+    small |= {"max_steps": 2, "limit_val_batches": 1, "check_val_every_n_epoch": 2}
     small |= {"accumulate_grad_batches": 1}
     with open_dict(cfg):
         cfg.trainer.update(small | {"enable_checkpointing": False, "num_sanity_val_steps": 0})

@@ -33,9 +33,17 @@ VARIANTS = {
 }
 
 
+# what tests add to a variant, without composing it anew
+LATER = ("clip.fps=", "clip.num_frames=", "sampler.short=")
+
+
 @functools.cache
 def build(*overrides: str) -> Sampler:
-    sampler: Sampler = Build()(compose("train", [*SMALL, *overrides]).cfg.sampler)
+    """A sampler; the last overrides may set keys of the clip and of the sampler."""
+    chosen = tuple(word for word in overrides if not word.startswith(LATER))
+    cfg = composed(*SMALL, *chosen).copy()
+    cfg.merge_with_dotlist([word for word in overrides if word.startswith(LATER)])
+    sampler: Sampler = Build()(cfg.sampler)
     return sampler
 
 
