@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import copy
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -10,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
 
 from stfw.config import compose, conf_dir, groups
 from stfw.types import UserError, VideoInfo, nearest
@@ -117,7 +120,11 @@ def measure(model: str, overrides: Sequence[str], num_classes: int) -> Size:
     from stfw.assemble import Build, assemble_network
     from stfw.models.complexity import gmacs, num_parameters
 
-    cfg = compose("train", [f"model={model}", *overrides]).cfg
+    choices = tuple(word for word in overrides if "." not in word.split("=", 1)[0])
+    cfg = copy.deepcopy(_chosen(model, choices))
+    values = [word for word in overrides if word not in choices]
+    for override in OverridesParser.create().parse_overrides(values):
+        OmegaConf.update(cfg, override.key_or_group, override.value())
     shapes = input_shapes(cfg)
     with torch.device("meta"):
         network = assemble_network(cfg, Build(), num_classes)
@@ -127,6 +134,11 @@ def measure(model: str, overrides: Sequence[str], num_classes: int) -> Size:
         parameters=num_parameters(network),
         gmacs=gmacs(network, shapes),
     )
+
+
+@functools.lru_cache(maxsize=4)  # the settings of a preset follow each other
+def _chosen(model: str, choices: tuple[str, ...]) -> DictConfig:
+    return compose("train", [f"model={model}", *choices]).cfg
 
 
 def input_shapes(cfg: DictConfig) -> dict[str, tuple[int, ...]]:
