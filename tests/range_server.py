@@ -18,6 +18,7 @@ class Server(http.server.ThreadingHTTPServer):
     Attributes:
         requested: path and number of bytes of every answer.
         failures: statuses with which the next requests are answered instead.
+        cuts: after so many bytes the next answers break off.
         knows_ranges: False sends whole files, whatever part is asked for.
     """
 
@@ -27,6 +28,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
         self.requested: list[tuple[str, int]] = []
         self.failures: list[int] = []
+        self.cuts: list[int] = []
         self.knows_ranges = True
 
     @property
@@ -46,15 +48,20 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.send_error(404)
             return
         content = path.read_bytes()
-        part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if part and server.knows_ranges:
-            first, last = int(part[1]), min(int(part[2]), len(content) - 1)
+            first, last = int(part[1]), min(int(part[2] or len(content)), len(content) - 1)
+            if first > last:
+                self.send_error(416)
+                return
             self.send_response(206)
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
             content = content[first : last + 1]
         else:
             self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
+        if server.cuts:
+            content = content[: server.cuts.pop(0)]
         server.requested.append((self.path, len(content)))  # before the reader can go on
         self.end_headers()
         self.wfile.write(content)

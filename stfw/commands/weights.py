@@ -95,6 +95,7 @@ def import_weights(
     names = _class_names(classes)
     stream, encoder = _only_encoder(cfg)
     import stfw
+    from stfw.commands.origins import pixels, settle
     from stfw.models.convert import convert
     from stfw.models.states import few
     from stfw.runs import weights_file
@@ -105,12 +106,14 @@ def import_weights(
     foreign = read_foreign(file)
     try:
         result = convert(foreign, encoder, lambda number: _network(cfg, number), source)
+        network, settings, told = settle(cfg, stream, result.networks, overrides)
     except UserError as error:
         raise UserError(f"{file}, as={preset}: {error}") from error
     if names is not None and len(names) != result.num_classes:
         raise UserError(
             f"classes={classes} has {len(names)} names and the weights {result.num_classes} classes"
         )
+    seen, more = pixels(cfg, stream, network, overrides)
     sha256 = file_digest(file)
     path = target or cache_dir() / "weights" / f"{preset}-{sha256[:12]}.safetensors"
     about = {
@@ -121,7 +124,8 @@ def import_weights(
         "sha256": sha256,
         "num_classes": result.num_classes,
         "classes": names,
-        "input": _input(cfg, stream),
+        "settings": settings or None,
+        "input": _input(cfg, stream) | seen,
         "dropped": result.dropped or None,
         "stfw": stfw.__version__,
     }
@@ -131,6 +135,8 @@ def import_weights(
     print(f"from {result.source}: {len(result.state)} tensors, {count:,} values, {head}")
     if result.dropped:
         print(f"{len(result.dropped)} tensors have no part in it: {few(result.dropped)}")
+    for line in (*told, *more):
+        print(line)
     print(f"weights {path}")
 
 
@@ -162,12 +168,12 @@ def show(path: Path) -> None:
 
 def _network(cfg: DictConfig, num_classes: int) -> Any:
     """Encoder and head on the meta device, under the names of a weights file."""
-    import torch
     from torch import nn
 
     from stfw.assemble import Build, assemble_network
+    from stfw.models.complexity import on_meta
 
-    with torch.device("meta"):
+    with on_meta():
         network = assemble_network(cfg, Build(), num_classes)
     (encoder,) = network.encoders.values()
     head = network.head
@@ -192,16 +198,9 @@ def _only_encoder(cfg: DictConfig) -> tuple[str, str]:
 
 
 def _input(cfg: DictConfig, stream: str) -> dict[str, Any]:
-    """What the network is made for."""
-    from omegaconf import OmegaConf
-
-    from stfw.runs.weights_file import PIXELS
-
-    clip, batch = cfg.clip, OmegaConf.to_container(cfg.transform.batch, resolve=True)
-    normalize = (batch.get("normalize") if isinstance(batch, dict) else None) or {}
+    """The clip that the network is made for."""
     keys = ("num_clips", "num_frames", "frame_interval", "fps", "short_side", "crop_size")
-    spec: dict[str, Any] = {"stream": stream, **{key: clip[key] for key in keys}}
-    return spec | {key: normalize[key] for key in PIXELS if key in normalize}
+    return {"stream": stream, **{key: cfg.clip[key] for key in keys}}
 
 
 def _class_names(path: str | None) -> list[str] | None:

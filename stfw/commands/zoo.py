@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from stfw.config import compose, conf_dir, groups
 from stfw.types import UserError, VideoInfo, nearest
-from stfw.zoo import Reference, references
+from stfw.zoo import Reference, Unmeasured, references, unmeasured
 
 TOLERANCE = 1e-3  # of GMACs; parameters must be exact
 NUM_CLASSES = 400  # Kinetics-400, where no reference says otherwise
@@ -48,6 +48,7 @@ class Row:
     overrides: tuple[str, ...]
     ours: Size
     reference: Reference | None
+    unmeasured: Unmeasured | None = None
 
     @property
     def difference(self) -> str:
@@ -91,7 +92,7 @@ def main(words: Sequence[str]) -> None:
 
 
 def table(names: Sequence[str], only_references: bool = False) -> list[Row]:
-    """A row for every reference of the presets, and one for each preset without any.
+    """A row for every reference of the presets, and one for each preset not compared as it stands.
 
     Raises:
         UserError: a name is no preset.
@@ -103,22 +104,22 @@ def table(names: Sequence[str], only_references: bool = False) -> list[Row]:
     known: dict[str, list[Reference]] = {}
     for reference in references():
         known.setdefault(reference.model, []).append(reference)
+    reasons = unmeasured() if not only_references else {}
     rows = []
     for name in names or presets:
         for reference in known.get(name, []):
             size = measure(name, reference.overrides, reference.num_classes)
             rows.append(Row(name, reference.overrides, size, reference))
-        if name not in known and not only_references:
-            rows.append(Row(name, (), measure(name, (), NUM_CLASSES), None))
+        if (name in reasons or name not in known) and not only_references:
+            size = measure(name, (), NUM_CLASSES)
+            rows.append(Row(name, (), size, None, reasons.get(name)))
     return rows
 
 
 def measure(model: str, overrides: Sequence[str], num_classes: int) -> Size:
     """Builds a preset on the meta device, without memory, and counts."""
-    import torch
-
     from stfw.assemble import Build, assemble_network
-    from stfw.models.complexity import gmacs, num_parameters
+    from stfw.models.complexity import gmacs, num_parameters, on_meta
 
     choices = tuple(word for word in overrides if "." not in word.split("=", 1)[0])
     cfg = copy.deepcopy(_chosen(model, choices))
@@ -126,7 +127,7 @@ def measure(model: str, overrides: Sequence[str], num_classes: int) -> Size:
     for override in OverridesParser.create().parse_overrides(values):
         OmegaConf.update(cfg, override.key_or_group, override.value())
     shapes = input_shapes(cfg)
-    with torch.device("meta"):
+    with on_meta():
         network = assemble_network(cfg, Build(), num_classes)
     return Size(
         input=", ".join(f"{name} {'x'.join(map(str, s[2:]))}" for name, s in shapes.items()),
@@ -174,6 +175,9 @@ def show(rows: Sequence[Row]) -> None:
         print(f"{setting(row)}   {ours.input}   views {ours.views}")
         print(f"    ours      {ours.parameters:>13,} parameters {ours.gmacs:>10.3f} GMACs")
         if known is None:
+            if row.unmeasured:
+                printed = f"printed {row.unmeasured.printed}: " if row.unmeasured.printed else ""
+                print(f"    reference none   {printed}{row.unmeasured.reason}")
             continue
         gmacs = f"{known.gmacs:>10.3f} GMACs" if known.gmacs else "         ? GMACs"
         print(
@@ -191,4 +195,6 @@ def as_plain(row: Row) -> dict[str, Any]:
     if row.reference is not None:
         known = {**vars(row.reference), "overrides": list(row.overrides)}
         plain |= {"reference": known, "difference": row.difference}
+    elif row.unmeasured is not None:
+        plain["unmeasured"] = vars(row.unmeasured)
     return plain

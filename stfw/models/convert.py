@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from stfw.models import converters
+from stfw.models.origin import Network, Rules, Source
 from stfw.models.states import Differences, differences
 from stfw.types import UserError, nearest
 
-Converter = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 PREFIX = "from_"
 
 
@@ -24,31 +24,33 @@ class Converted:
 
     Attributes:
         source: whose naming it was.
+        networks: of that source, such as the weights may be of.
         state: keys begin with ``encoder.`` or ``head.``.
         num_classes: of the head; 0: the file has none.
         dropped: foreign names that have no part in the result.
     """
 
     source: str
+    networks: list[Network]
     state: dict[str, Tensor]
     num_classes: int
     dropped: list[str]
 
 
-def sources(encoder: str) -> dict[str, Converter]:
+def sources(encoder: str) -> dict[str, Source]:
     """Source to converter of an encoder (the name of its module).
 
     Raises:
         UserError: there are none for it.
     """
     known = {module.name for module in pkgutil.iter_modules(converters.__path__)}
-    found: dict[str, Converter] = {}
+    found: dict[str, Source] = {}
     if encoder in known:
         module = importlib.import_module(f"{converters.__name__}.{encoder}")
         found = {
             name.removeprefix(PREFIX): function
             for name, function in vars(module).items()
-            if name.startswith(PREFIX) and callable(function)
+            if name.startswith(PREFIX) and isinstance(function, Source)
         }
     if not found:
         raise UserError(f"weights of the encoder '{encoder}' cannot be imported: no converter")
@@ -95,7 +97,13 @@ def convert(
         own = build(num_classes).state_dict()
         wrong: Differences = differences(own, state)
         if not wrong:
-            return Converted(name, _typed(state, own), num_classes, dropped(foreign, converter))
+            return Converted(
+                name,
+                list(converter.networks(foreign)),
+                _typed(state, own),
+                num_classes,
+                dropped(foreign, converter),
+            )
         refusals.append((len(wrong), f"as {name}: {wrong}"))
     refusals.sort(key=lambda refusal: refusal[0])
     few = [text for count, text in refusals if count == refusals[0][0]]
@@ -108,7 +116,7 @@ def count_classes(state: Mapping[str, Tensor]) -> int:
     return int(heads[-1].shape[0]) if heads else 0
 
 
-def dropped(foreign: Mapping[str, Tensor], converter: Converter) -> list[str]:
+def dropped(foreign: Mapping[str, Tensor], converter: Rules) -> list[str]:
     """Foreign names of which nothing arrives.
 
     Every tensor is replaced by a number of its own, and the result is searched for them, so that

@@ -65,9 +65,13 @@ class Registry:
                 if "overrides" in record:
                     _keep(self._by_overrides, said(record["overrides"]), run)
 
+    def of_config(self, config_fingerprint: str) -> Finished | None:
+        """The run of this configuration."""
+        return self._by_config.get(config_fingerprint)
+
     def find(self, config_fingerprint: str, overrides: Iterable[str]) -> Finished | None:
-        """The run of this configuration; or, where the shipped configs have changed since, the one
-        that was started with the same overrides."""
+        """The run of this configuration; or, where the configs have changed since, the one that was
+        started with the same overrides."""
         known = self._by_config.get(config_fingerprint)
         return known or self._by_overrides.get(said(overrides))
 

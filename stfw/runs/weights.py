@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -24,12 +25,14 @@ class Weights:
             ``encoder. ...``, ``head. ...``.
         classes: names of the head's classes, where they are known.
         notes: what else a person should know of them.
+        about: what a weights file says of itself.
     """
 
     title: str
     state: dict[str, Tensor]
     classes: list[str] | None = None
     notes: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_encoder(self) -> bool:
@@ -44,6 +47,7 @@ def read_weights(where: str, key: str = "init_from") -> Weights:
         UserError: nothing there, damaged, or no weights inside.
     """
     title, path = f"{key}={where}", Path(where).expanduser()
+    about: dict[str, Any] = {}
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise UserError(f"{title}: there is no such file")
@@ -62,7 +66,7 @@ def read_weights(where: str, key: str = "init_from") -> Weights:
         classes = stored.get("classes") if isinstance(stored, dict) else None
     if not state:
         raise UserError(f"{title}: there are no weights of a network inside")
-    return Weights(title, state, classes)
+    return Weights(title, state, classes, about=about)
 
 
 def start_from(network: nn.Module, weights: Weights, classes: Sequence[str] | None = None) -> str:

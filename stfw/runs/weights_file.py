@@ -19,7 +19,13 @@ from stfw.types import UserError
 FORMAT = "stfw weights 1"
 CHECKSUM = "tensors_sha256"
 PIXELS = ("mean", "std", "motion_std")  # of the input: how its numbers are normalised
-PLAIN = ("classes", "input", "num_classes", "dropped")  # kept as JSON; the others are text
+PLAIN = (
+    "classes",
+    "input",
+    "settings",
+    "num_classes",
+    "dropped",
+)  # kept as JSON; the others are text
 
 
 def write(path: Path, state: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:

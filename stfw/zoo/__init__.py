@@ -2,7 +2,8 @@
 
 One CSV per encoder. ``overrides`` are set on top of the preset; ``gmacs`` are of one view, counted
 as convolutions, linear layers and matrix products (the "FLOPs" of this literature); ``printed`` is
-what the reference says of itself, and ``note`` why that differs.
+what the reference says of itself, and ``note`` why that differs. ``_unmeasured.csv`` says of each
+preset that is not compared as it stands why.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Reference:
 def references() -> list[Reference]:
     """All of them, encoder by encoder."""
     found = []
-    for path in sorted(Path(__file__).parent.glob("*.csv")):
+    for path in sorted(Path(__file__).parent.glob("[!_]*.csv")):
         with path.open(newline="", encoding="utf-8") as file:
             found += [
                 Reference(
@@ -56,3 +57,25 @@ def references() -> list[Reference]:
                 for row in csv.DictReader(file)
             ]
     return found
+
+
+@dataclass(frozen=True)
+class Unmeasured:
+    """Why a preset is not compared as it stands.
+
+    Attributes:
+        reason: in words.
+        printed: what its article prints; may be empty.
+    """
+
+    reason: str
+    printed: str = ""
+
+
+def unmeasured() -> dict[str, Unmeasured]:
+    """Preset -> why."""
+    path = Path(__file__).parent / "_unmeasured.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        return {
+            row["model"]: Unmeasured(row["reason"], row["printed"]) for row in csv.DictReader(file)
+        }

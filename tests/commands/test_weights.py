@@ -18,6 +18,7 @@ from stfw.config import compose
 from stfw.runs import weights_file
 from stfw.types import UserError
 from tests.command_line import TINY
+from tests.range_server import serving
 from tests.test_docs import ROOT, blocks
 
 Call = Callable[..., tuple[int, str, str]]
@@ -62,6 +63,10 @@ def test_import_writes_a_file_that_says_what_it_is(
     assert expected.items() <= about.items()
     assert about["classes"][6] == "class 6"
     assert (about["input"]["num_frames"], about["input"]["crop_size"]) == (16, 112)
+    preset = torchvision.models.get_model_weights("mc3_18").KINETICS400_V1.transforms()
+    assert about["input"]["mean"] == pytest.approx(preset.mean)  # the training's, not the preset's
+    assert about["input"]["std"] == pytest.approx(preset.std)
+    assert "trained with 'transform.batch.normalize.mean=[0.43216,0.394666,0.37645]'" in told
 
     status, told, _ = stfw("weights", "show", str(path))
     assert status == 0
@@ -145,7 +150,11 @@ def test_a_run_starts_from_the_file_with_a_new_head(
         "train", *TINY, "model=mc3_18", "weights=w.safetensors", "output_dir=run", *still
     )
     assert status == 0, error
-    assert "tensors from w.safetensors; new: head.fc.weight, head.fc.bias; 7 classes there" in told
+    assert (
+        "tensors from w.safetensors; new: head.fc.weight, head.fc.bias; they were trained" in told
+    )
+    assert "normalize.mean=[0.43216,0.394666,0.37645]" in told
+    assert "; 7 classes there" in told
     assert "parameters learn" in told
     after = torch.load(folder / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
     for name, value in state.items():
@@ -183,47 +192,24 @@ def test_kinetics400_is_fetched_checked_and_converted(kinetics: Path) -> None:
 def test_kinetics400_with_a_wrong_digest_is_refused(kinetics: Path) -> None:
     kinetics.write_bytes(kinetics.read_bytes() + b"x")
     cfg = compose("train", ["model=mc3_18", "weights=kinetics400"]).cfg
-    with pytest.raises(UserError, match=r"cannot be fetched \(invalid hash value.*put it into"):
+    with pytest.raises(UserError, match=r"cannot be fetched \(the SHA-256 of.*put it into"):
         start.open_start(cfg, {"model": "mc3_18"})
 
 
-def test_imagenet_is_inflated_into_a_3d_resnet(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    flat = torchvision.models.resnet50().state_dict()
-    asked = []
-    monkeypatch.setattr(start, "fetch", lambda entry: asked.append(str(entry)) or flat)
-    cfg = compose("train", ["model=i3d_r50", "weights=imagenet"]).cfg
-    weights = start.open_start(cfg, {"model": "i3d_r50"})
-    assert asked == ["ResNet50_Weights.IMAGENET1K_V1"]
-    kernel = weights.state["encoder.stem.conv.weight"]
-    assert kernel.shape[2] == 5
-    torch.testing.assert_close(kernel.sum(dim=2), flat["conv1.weight"])
-    assert not any(name.startswith("head.") for name in weights.state)
-    assert weights.notes[0] == "resnet50 inflated"
-
-
-def test_imagenet_of_a_2d_network_is_timm_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    import timm
-
-    create = timm.create_model
-
-    def fetched(name: str, pretrained: bool, **arguments: object) -> torch.nn.Module:
-        network = create(name, pretrained=False, **arguments)
-        torch.nn.init.constant_(network.conv1.weight, 2.0 if pretrained else 1.0)
-        return network
-
-    monkeypatch.setattr(timm, "create_model", fetched)
-    cfg = compose("train", ["model=frame_cnn", "weights=imagenet"]).cfg
-    weights = start.open_start(cfg, {"model": "frame_cnn"})
-    assert (weights.state["encoder.net.conv1.weight"] == 2).all()
-    assert "transform.batch.normalize.mean=[0.485,0.456,0.406]" in weights.notes[1]
-
-    def offline(*_: object, **__: object) -> None:
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(UserError, match="timm cannot fetch resnet18: no route to host"):
-        start.open_start(cfg, {"model": "frame_cnn"})
+def test_kinetics400_goes_on_where_the_connection_was_cut(
+    kinetics: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = kinetics.stat().st_size
+    entry = torchvision.models.get_model_weights("mc3_18").KINETICS400_V1
+    cfg = compose("train", ["model=mc3_18", "weights=kinetics400"]).cfg
+    with serving(kinetics.parent) as server:
+        monkeypatch.setattr(entry.value, "url", f"{server.url}/{kinetics.name}")
+        server.cuts = [size // 2]
+        weights = start.open_start(cfg, {"model": "mc3_18"})
+        assert [count for _, count in server.requested] == [size // 2, size - size // 2]
+        assert torch.equal(weights.state["head.fc.weight"], published(1, 400)["fc.weight"])
+        start.open_start(cfg, {"model": "mc3_18"})
+        assert len(server.requested) == 2  # it is there
 
 
 def test_a_checkpoint_fetches_nothing_again(stfw: Call, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from stfw import zoo as zoo_data
 from stfw.commands import zoo
 from stfw.config import conf_dir, groups
-from stfw.zoo import references
+from stfw.zoo import references, unmeasured
 
 Call = Callable[..., tuple[int, str, str]]
 SOURCES = sorted({reference.model for reference in references()})
@@ -51,11 +51,30 @@ def test_a_count_that_differs_is_named_and_fails(
     assert rows[1]["reference"]["note"] == "printed for 101 classes"
 
 
-def test_presets_without_a_reference_are_counted_too(stfw: Call) -> None:
-    status, told, _ = stfw("zoo", "stconv")
+def test_presets_without_a_reference_are_counted_too_and_say_why(
+    stfw: Call, tmp_path: Path
+) -> None:
+    status, told, _ = stfw(
+        "zoo", "stconv", "two_stream_fused", "--json", str(tmp_path / "rows.json")
+    )
     assert status == 0
     assert "102,544 parameters" in told
     assert "rgb 1x3x16x32x32" in told
+    assert "reference none   stfw's own: none published" in told
+    assert (
+        "reference none   printed 97.58 M (Feichtenhofer et al. 2016): printed with VGG-M" in told
+    )
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert rows[0]["unmeasured"]["reason"] == "stfw's own: none published"
+
+
+def test_every_preset_is_compared_or_says_why() -> None:
+    compared = {reference.model for reference in references()}
+    reasons = unmeasured()
+    assert compared | set(reasons) == set(groups(conf_dir())["model"])
+    assert all(one.reason for one in reasons.values())
+    as_they_stand = {reference.model for reference in references() if not reference.overrides}
+    assert not as_they_stand & set(reasons)
 
 
 def test_an_unknown_preset_gets_a_suggestion(stfw: Call) -> None:

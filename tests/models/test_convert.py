@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from stfw.models import convert
+from stfw.models import convert, converters
+from stfw.models.origin import HALVES, Network, Source, of
 from stfw.types import UserError
 
 
@@ -27,6 +31,7 @@ def foreign() -> dict[str, Tensor]:
 NAMES = {"body.0.": "encoder.0.", "norm.": "encoder.1.", "fc.": "head."}
 
 
+@of(lambda state: [Network(f"their {len(state)} tensors", HALVES)])
 def from_them(state: dict[str, Tensor]) -> dict[str, Tensor]:
     ours = {}
     for name, value in state.items():
@@ -37,6 +42,7 @@ def from_them(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
+@of(Network("others", None))
 def from_others(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"encoder.0.weight": state["w"]}
 
@@ -51,6 +57,7 @@ def test_the_source_that_fits_is_found_and_counters_may_be_missing() -> None:
     state = foreign()
     result = convert.convert(state, "net", Net)
     assert (result.source, result.num_classes, result.dropped) == ("them", 5, [])
+    assert result.networks == [Network("their 8 tensors", HALVES)]
     net = Net(5)
     net.load_state_dict(result.state)
     assert torch.equal(net.encoder[0].weight, state["body.0.weight"])
@@ -115,6 +122,13 @@ def test_what_does_not_arrive_is_found_however_tensors_are_cut_and_joined() -> N
 
     state = {"qkv": torch.randn(6, 4), "one": torch.ones(()), "idle": torch.ones(9)}
     assert convert.dropped(state, cut) == ["idle"]
+
+
+def test_every_converter_says_whose_networks_it_converts() -> None:
+    for module in pkgutil.iter_modules(converters.__path__):
+        contents = vars(importlib.import_module(f"{converters.__name__}.{module.name}"))
+        for name in contents:
+            assert not name.startswith("from_") or isinstance(contents[name], Source), name
 
 
 def test_every_encoder_with_converters_has_sources(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from stfw.assemble import Build, assemble_data, assemble_network, check
 from stfw.config import compose
 from stfw.models.encoders.patch_cnn import PatchCnn
 from stfw.models.recognizer import Recognizer
+from stfw.types import UserError
 
 # stream -> N C T H W (sound: N C M L) of the shipped preset
 SHAPES = {
@@ -126,3 +127,25 @@ def test_three_streams_end_in_an_lstm_each() -> None:
     assert list(network.encoders) == list(network.aggregators) == ["rgb", "flow", "audio"]
     assert all(isinstance(one.lstm, nn.LSTM) for one in network.aggregators.values())
     assert network.head.fc.in_features == 3 * 256
+
+
+def test_three_streams_can_keep_the_convolutional_features_beside_the_lstm_s() -> None:
+    with torch.device("meta"):
+        network = network_of("three_stream", "aggregator.with_mean=true")
+    widths = [encoder.num_features for encoder in network.encoders.values()]
+    assert network.head.fc.in_features == 3 * 256 + sum(widths)
+
+
+def test_streams_join_in_stages_and_have_their_own_aggregators_from_the_command_line() -> None:
+    words = ["fusion=hierarchical", "fusion.streams=[[rgb,flow],audio]"]
+    with torch.device("meta"):
+        network = network_of("three_stream", *words, "+aggregator@streams.audio.aggregator=gru")
+    assert [type(one).__name__ for one in network.aggregators.values()] == ["Lstm", "Lstm", "Gru"]
+    assert list(network.fusion.first.inner["rgb+flow"].project) == ["rgb", "flow"]
+    assert list(network.fusion.first.outer.project) == ["rgb+flow", "audio"]
+
+
+def test_an_unknown_stream_in_an_inner_list_is_told() -> None:
+    words = ["fusion=hierarchical", "fusion.streams=[[rgb,fow],audio]"]
+    with pytest.raises(UserError, match="no stream 'fow'; did you mean 'flow'"):
+        network_of("three_stream", *words)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 TOLERANCE = 1e-4
+told: list[tuple[str, object]] = []  # of the running test: shown in the summary, see conftest.py
 
 
 def needs(name: str) -> ModuleType:
@@ -25,7 +26,8 @@ def needs(name: str) -> ModuleType:
         if os.environ.get("STFW_PARITY"):
             raise AssertionError(reason) from error
         pytest.skip(reason)
-    print(f"reference: {name} {importlib.metadata.version(name.split('.')[0])}")
+    library = name.partition(".")[0]
+    told.append(("reference", f"{library} {importlib.metadata.version(library)}"))
     return module
 
 
@@ -63,4 +65,5 @@ def assert_equal_logits(ours_BK: Tensor, theirs_BK: Tensor, reference: str) -> N
     assert ours_BK.shape == theirs_BK.shape
     assert theirs_BK.std() > 1e-3, f"{reference}: the logits say nothing"
     difference = float((ours_BK - theirs_BK).abs().max())
+    told.append(("compared", f"{reference}: logits within {difference:.0e}"))
     assert difference <= TOLERANCE, f"{reference}: logits differ by {difference:.2e}"

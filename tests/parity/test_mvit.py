@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from stfw.models.convert import convert
 from stfw.models.converters.mvit import (
     from_mmaction,
     from_pytorchvideo,
@@ -66,6 +67,7 @@ def test_logits_are_those_of_pytorchvideo() -> None:
     assert_equal_logits(
         _logits(ours, x_BCTHW), theirs(x_BCTHW), "pytorchvideo 0.1.5 mvit_base_16x4"
     )
+    assert convert(theirs.state_dict(), "mvit", lambda _: ours).source == "pytorchvideo"
 
 
 SLOWFAST = {
@@ -106,3 +108,5 @@ def test_slowfast_and_mmaction_name_version_2_alike() -> None:
     for found in (from_slowfast(slowfast), from_mmaction(mmaction)):
         assert found.keys() == ours.keys()
         assert all(torch.equal(found[name], tensor) for name, tensor in ours.items())
+    assert convert(slowfast, "mvit", lambda _: network).source == "slowfast"
+    assert convert(mmaction, "mvit", lambda _: network).source == "mmaction"

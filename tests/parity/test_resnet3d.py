@@ -8,38 +8,42 @@ import pytest
 import torch
 from torch import nn
 
+from stfw.assemble import Build
+from stfw.config import compose
 from stfw.models.converters.resnet3d import from_pytorchvideo
-from stfw.models.encoders.resnet3d import ResNet3D
 from stfw.models.heads.linear import Linear
 from tests.parity.reference import assert_equal_logits, pytorchvideo, randomise
 
-FLAT: dict[str, Any] = {"stem_time_stride": 1, "stem_pool_time_stride": 1}
-SLOW: dict[str, Any] = {**FLAT, "stem_time_kernel": 1, "time_pool": False}
-NETWORKS: dict[str, dict[str, Any]] = {
-    "slow_r50": {**SLOW, "time_kernels": ((1,), (1,), (3,), (3,))},
-    "i3d_r50": FLAT,
-    "c2d_r50": {**FLAT, "stem_time_kernel": 1, "time_kernels": ((1,),) * 4},
-    "r2plus1d_r50": {
-        **SLOW,
-        "stem_pool": False,
-        "time_kernels": ((3,),) * 4,
-        "middle": "2plus1",
-        "time_strides": (1, 1, 2, 2),
-        "space_strides": (2, 2, 2, 2),
-    },
-}
+DOUBLE = {"stem_conv_stride": (2, 2, 2), "stem_pool_stride": (2, 2, 2)}
+# theirs, its settings, the preset and what is set upon it
+NETWORKS: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("slow_r50", {}, ["model=slowonly_r50"]),
+    ("i3d_r50", DOUBLE, ["model=i3d_r50"]),
+    (
+        "i3d_r50",
+        {},
+        ["model=i3d_r50", "encoder.stem_time_stride=1", "encoder.stem_pool_time_stride=1"],
+    ),
+    ("c2d_r50", {}, ["model=c2d_r50"]),
+    ("r2plus1d_r50", {}, ["model=r2plus1d_r50"]),
+]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_logits_are_those_of_pytorchvideo(name: str) -> None:
+@pytest.mark.parametrize(("name", "settings", "preset"), NETWORKS)
+def test_logits_of_a_preset_are_those_of_pytorchvideo(
+    name: str, settings: dict[str, Any], preset: list[str]
+) -> None:
     hub = pytorchvideo("pytorchvideo.models.hub")
+    build = getattr(hub, name)
     reference = randomise(
-        getattr(hub, name)(model_num_class=7, head_pool=nn.AdaptiveAvgPool3d, head_activation=None)
+        build(model_num_class=7, head_pool=nn.AdaptiveAvgPool3d, head_activation=None, **settings)
     )
-    network = nn.ModuleDict({"encoder": ResNet3D(**NETWORKS[name]), "head": Linear(2048, 7)})
+    encoder = Build()(compose("train", preset).cfg.encoder, in_channels=3)
+    network = nn.ModuleDict({"encoder": encoder, "head": Linear(2048, 7)})
     network.load_state_dict(from_pytorchvideo(reference.state_dict()))
     network.eval()
-    x_BCTHW = torch.randn(2, 3, 8, 64, 64, generator=torch.Generator().manual_seed(1))
+    x_BCTHW = torch.randn(2, 3, 16, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         ours_BK = network["head"](network["encoder"](x_BCTHW)[:, 0])
-        assert_equal_logits(ours_BK, reference(x_BCTHW), f"pytorchvideo {name}")
+        told = f"pytorchvideo {name} as {' '.join(preset)}"
+        assert_equal_logits(ours_BK, reference(x_BCTHW), told)

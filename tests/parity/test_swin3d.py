@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stfw.models.converters.swin3d import from_mmaction, from_torchvision
+from stfw.models.convert import convert
+from stfw.models.converters.swin3d import from_authors, from_mmaction, from_torchvision
 from stfw.models.encoders.swin3d import Swin3D
 from stfw.models.heads.linear import Linear
 from tests.parity.reference import assert_equal_logits, needs, randomise
@@ -54,6 +55,12 @@ def test_mmaction_counts_stages_and_keeps_the_merging_inside() -> None:
             name = ".".join(["backbone", *parts[2:]])
         mmaction[name] = tensor
     assert "backbone.layers.0.downsample.reduction.weight" in mmaction
-    found = from_mmaction(mmaction)
-    assert found.keys() == ours.keys()
-    assert all(found[name] is tensor for name, tensor in ours.items())
+    authors = {name.replace("norm3", "norm"): tensor for name, tensor in mmaction.items()}
+    for source, theirs, converter in (
+        ("mmaction", mmaction, from_mmaction),
+        ("authors", authors, from_authors),
+    ):
+        found = converter(theirs)
+        assert found.keys() == ours.keys()
+        assert all(found[name] is tensor for name, tensor in ours.items())
+        assert convert(theirs, "swin3d", lambda _: network).source == source

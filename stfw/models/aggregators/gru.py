@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from stfw.models.aggregators.recurrent import Output, read_steps
+from stfw.models.aggregators.recurrent import Output, beside_mean, read_steps
 
 
 class Gru(nn.Module):
@@ -21,6 +21,8 @@ class Gru(nn.Module):
         output: ``mean`` of the states over the steps, or the ``last`` state (backwards: that at
             the first step).
         dropout: between layers, where there are several.
+        with_mean: the weighted mean of the steps stands behind the state, so that what the encoder
+            saw reaches the head past the network too; adds ``in_features`` to ``num_features``.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Gru(nn.Module):
         bidirectional: bool = False,
         output: Output = "mean",
         dropout: float = 0.0,
+        with_mean: bool = False,
     ) -> None:
         super().__init__()
         self.gru = nn.GRU(
@@ -41,8 +44,10 @@ class Gru(nn.Module):
             bidirectional=bidirectional,
             dropout=dropout if num_layers > 1 else 0.0,
         )
-        self.output = output
+        self.output, self.with_mean = output, with_mean
         self.num_features = hidden_size * (2 if bidirectional else 1)
+        self.num_features += in_features if with_mean else 0
 
     def forward(self, tokens_BSD: Tensor, weights_BS: Tensor) -> Tensor:
-        return read_steps(self.gru, tokens_BSD, weights_BS, self.output)
+        state_BD = read_steps(self.gru, tokens_BSD, weights_BS, self.output)
+        return beside_mean(state_BD, tokens_BSD, weights_BS) if self.with_mean else state_BD

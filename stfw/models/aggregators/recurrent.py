@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from stfw.models.aggregators.steps import together
+from stfw.models.aggregators.steps import together, weighted
 
 Output = Literal["mean", "last"]
 
@@ -44,3 +44,9 @@ def read_steps(
         return torch.cat(list(last_LBD[-2 if network.bidirectional else -1 :]), dim=-1)
     states_BSD, _ = nn.utils.rnn.pad_packed_sequence(states_packed, batch_first=True)
     return states_BSD.sum(dim=1) / lengths_B.unsqueeze(1).to(states_BSD.dtype)
+
+
+def beside_mean(state_BD: Tensor, tokens_BSD: Tensor, weights_BS: Tensor) -> Tensor:
+    """The state, then the weighted mean of the steps that were read: B D."""
+    shares_BS = weights_BS / weights_BS.sum(dim=1, keepdim=True).clamp_min(1e-12)
+    return torch.cat([state_BD, weighted(tokens_BSD, shares_BS).to(state_BD.dtype)], dim=1)

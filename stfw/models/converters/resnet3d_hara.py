@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import Rule, rename
+from stfw.models.origin import Network, Pixels, of
 
+_PIXELS = Pixels((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))
 _BLOCK = r"(?:module\.)?(layer\d\.\d+)"
 
 
+@of(Network("3D-ResNets-PyTorch", _PIXELS, {"time_stride": 1}))
 def from_kenshohara(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``resnet`` and ``resnet2p1d`` (factored) of Hara et al., with or without ``module.``."""
     rules: list[Rule] = [(r"(?:module\.)?fc\.(weight|bias)", r"head.fc.\1")]

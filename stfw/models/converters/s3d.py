@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import rename
+from stfw.models.origin import KINETICS, Network, of
 
 
+@of(Network("torchvision's S3D", KINETICS))
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """torchvision's s3d; its classifier is a 1x1x1 convolution."""
     ours = rename(

@@ -13,10 +13,27 @@ from stfw.models.converters.resnet3d import (
     pytorchvideo_blocks,
     slowfast_blocks,
 )
+from stfw.models.origin import GRAY, MMACTION, Network, of
 
 PATHS = ("slow", "fast")
+_LATERAL = "s1_fuse.conv_f2s.weight"
+_MM_LATERAL = "backbone.slow_path.conv1_lateral.conv.weight"
 
 
+def _slowfast(state: Mapping[str, Tensor]) -> list[Network]:
+    """Short lateral kernels are those of 4x16, but for depth 101."""
+    short, deep = state[_LATERAL].shape[2] == 5, "s4.pathway0_res6.branch2.a.weight" in state
+    alpha = 8 if short and not deep else 4
+    return [Network("PySlowFast's SlowFast", GRAY, {"alpha": alpha, "slow_frames": "linspace"})]
+
+
+def _mmaction(state: Mapping[str, Tensor]) -> list[Network]:
+    """Short lateral kernels are those of 4x16, at every depth."""
+    alpha = 8 if state[_MM_LATERAL].shape[2] == 5 else 4
+    return [Network("MMAction2's SlowFast", MMACTION, {"alpha": alpha, "slow_frames": "strided"})]
+
+
+@of(Network("PyTorchVideo's SlowFast", GRAY, {"alpha": 4, "slow_frames": "linspace"}))
 def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``slowfast_r50``, ``slowfast_r101``, ``slowfast_16x8_r101_50_50`` of PyTorchVideo."""
     rules: list[Rule] = [(r"blocks\.6\.proj\.(\w+)", r"head.fc.\1")]
@@ -34,6 +51,7 @@ def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rename(state, rules, "PyTorchVideo's SlowFast")
 
 
+@of(_slowfast)
 def from_slowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``SLOWFAST_*`` of PySlowFast, without non-local blocks."""
     rules: list[Rule] = [(r"head\.projection\.(\w+)", r"head.fc.\1")]
@@ -48,11 +66,12 @@ def from_slowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return rename(state, rules, "PySlowFast's SlowFast")
 
 
+@of(_mmaction)
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``ResNet3dSlowFast`` of MMAction2.
 
-    The network needs ``encoder.slow_frames=strided``, and ``encoder.lateral_norm=false`` where
-    the weights have no batch norm in ``*_lateral``.
+    The network needs ``encoder.lateral_norm=false`` where the weights have no batch norm in
+    ``*_lateral``.
     """
     rules: list[Rule] = [FOREIGN_HEAD]
     for i in STAGES:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import Rule, rename
+from stfw.models.origin import GRAY, HALVES, Network, of
 
+_HEADS = {"num_heads": 12}
 _HF = r"timesformer\.encoder\.layer\.(\d+)\."
 _TRANSFORMERS: list[Rule] = [
     (r"timesformer\.embeddings\.cls_token", "encoder.class_token"),
@@ -68,16 +70,19 @@ _MMACTION: list[Rule] = [
 ]
 
 
+@of(Network("transformers' TimeSformer", GRAY, _HEADS))
 def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of ``TimesformerForVideoClassification``, any of its three attentions."""
     return _flat(rename(state, _TRANSFORMERS, "transformers"))
 
 
+@of(Network("TimeSformer of its authors", GRAY, _HEADS))
 def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of the authors' networks (``facebookresearch/TimeSformer``)."""
     return _flat(rename(state, _AUTHORS, "TimeSformer"))
 
 
+@of(Network("MMAction2's TimeSformer", HALVES, _HEADS))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of MMAction2's ``TimeSformer``; divided, it has two attentions a block, else one."""
     divided = any(".attentions.1." in name for name in state)

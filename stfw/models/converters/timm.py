@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import FOREIGN_HEAD, Rule, rename
+from stfw.models.origin import IMAGENET, MMACTION, Network, of
 
 
+@of(Network("a ResNet of torchvision or timm", IMAGENET))
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A ResNet in torchvision's names, which are timm's, too."""
     rules: list[Rule] = [(r"((?:conv1|bn1|layer\d)\..+)", r"encoder.net.\1"), FOREIGN_HEAD]
     return rename(state, rules, "torchvision")
 
 
+@of(Network("MMAction2's TSN", MMACTION))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """MMAction2's TSN with its own ResNet."""
     return rename(state, mmaction_resnet(), "MMAction2")

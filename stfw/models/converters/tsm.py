@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import Rule, rename
+from stfw.models.converters.resnet3d import non_local_modes
 from stfw.models.converters.timm import mmaction_resnet
+from stfw.models.origin import IMAGENET, MMACTION, Network, of
 
 
+def _mmaction(state: Mapping[str, Tensor]) -> list[Network]:
+    return non_local_modes(state, [Network("MMAction2's TSM", MMACTION, {"fold_div": 8})])
+
+
+@of(_mmaction)
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """MMAction2's TSM with a ResNet, with or without non-local blocks."""
     shifted = r"backbone\.(layer\d\.\d+(?:\.block)?)\.conv1\.conv\.net\.weight"
@@ -26,6 +33,7 @@ def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.replace(".block.", ".0."): tensor for name, tensor in ours.items()}
 
 
+@of(Network("TSM of its authors", IMAGENET, {"fold_div": 8}))
 def from_mit(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """mit-han-lab/temporal-shift-module with a ResNet, with or without ``module.``."""
     base = r"(?:module\.)?base_model"

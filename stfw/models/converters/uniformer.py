@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import Rule, rename
+from stfw.models.origin import GRAY, Network, of
 
 _LOCAL = {  # names of a block of the first two stages
     "norm1": "attn.0",
@@ -19,11 +20,13 @@ _LOCAL = {  # names of a block of the first two stages
 }
 
 
+@of(Network("UniFormer of its authors", GRAY, {"head_width": 64}))
 def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of the authors' networks (``Sense-X/UniFormer``, video classification)."""
     return rename(state, _rules("", r"head"), "UniFormer")
 
 
+@of(Network("MMAction2's UniFormer", GRAY, {"head_width": 64}))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of MMAction2's ``UniFormer``."""
     return rename(state, _rules(r"backbone\.", r"cls_head\.fc_cls"), "mmaction")

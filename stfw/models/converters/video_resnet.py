@@ -7,23 +7,27 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from stfw.models.converters.renaming import FOREIGN_HEAD, Rule, rename
+from stfw.models.origin import IMAGENET, KINETICS, MMACTION, Network, of
 
 _BLOCK = r"(layer\d\.\d+)"
 _TO = r"encoder.net.\1"
 
 
+@of(Network("torchvision's video ResNet", KINETICS))
 def from_torchvision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """torchvision's r3d_18, mc3_18, r2plus1d_18, and whatever else its VideoResNet builds."""
     rules: list[Rule] = [(r"((?:stem|layer\d)\..+)", _TO), FOREIGN_HEAD]
     return rename(state, rules, "torchvision")
 
 
+@of(Network("GluonCV's R(2+1)D", IMAGENET))
 def from_gluoncv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """GluonCV's PyTorch R(2+1)D: v1 (layout torchvision) and v2 (layout vmz)."""
     rules = _GLUONCV_V2 if "conv1_middle.weight" in state else _GLUONCV_V1
     return rename(state, rules, "GluonCV")
 
 
+@of(Network("MMAction2's R(2+1)D", MMACTION))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """MMAction2's R(2+1)D-34 (layout mmaction)."""
     layer = r"backbone\.(layer\d\.\d+\.conv\d)"

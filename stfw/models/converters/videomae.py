@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
 from stfw.models.converters.attention import join_qkv
 from stfw.models.converters.renaming import Rule, rename
+from stfw.models.origin import IMAGENET, Network, of
 
+_HEADS = {384: 6, 768: 12, 1024: 16, 1280: 16, 1408: 16}  # width to heads
 _HF = r"videomae\.encoder\.layer\.(\d+)\."
 _TRANSFORMERS: list[Rule] = [
     (
@@ -53,16 +55,29 @@ _MMACTION: list[Rule] = [
 ]
 
 
+def _of_width(name: str, patch: str) -> Callable[[Mapping[str, Tensor]], list[Network]]:
+    """The published networks, whose number of heads follows from their width."""
+
+    def networks(state: Mapping[str, Tensor]) -> list[Network]:
+        heads = _HEADS.get(int(state[patch].shape[0]))
+        return [Network(name, IMAGENET, {"num_heads": heads} if heads else {})]
+
+    return networks
+
+
+@of(_of_width("transformers' VideoMAE", "videomae.embeddings.patch_embeddings.projection.weight"))
 def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of ``VideoMAEForVideoClassification``, in files of today and of before version 5."""
     return join_qkv(rename(state, _TRANSFORMERS, "transformers"), "transformers")
 
 
+@of(_of_width("VideoMAE of its authors", "patch_embed.proj.weight"))
 def from_authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of the authors' fine-tuned networks (``MCG-NJU/VideoMAE``, also version 2)."""
     return rename(state, _AUTHORS, "VideoMAE")
 
 
+@of(_of_width("MMAction2's VideoMAE", "backbone.patch_embed.projection.weight"))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of MMAction2's ``VisionTransformer`` (VideoMAE and VideoMAE V2)."""
     return rename(state, _MMACTION, "mmaction")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stfw.models.converters.attention import join_qkv
 from stfw.models.converters.renaming import Rule, rename
+from stfw.models.origin import HALVES, Network, of
 
 # files on the hub are named as before version 5, where layers stood below `encoder.layer`
 _HF = r"vivit\.(?:encoder\.layer|layers)\.(\d+)\."
@@ -36,6 +37,12 @@ _TRANSFORMERS: list[Rule] = [
 ]
 
 
+def _transformers(state: Mapping[str, Tensor]) -> list[Network]:
+    wide = state["vivit.embeddings.cls_token"].shape[-1] > 768
+    return [Network("transformers' ViViT", HALVES, {"num_heads": 16 if wide else 12})]
+
+
+@of(_transformers)
 def from_transformers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Of ``VivitForVideoClassification``, in files of today and of before version 5."""
     ours = join_qkv(rename(state, _TRANSFORMERS, "transformers"), "transformers")

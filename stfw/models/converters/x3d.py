@@ -13,8 +13,10 @@ from stfw.models.converters.resnet3d import (
     pytorchvideo_blocks,
     slowfast_blocks,
 )
+from stfw.models.origin import GRAY, Network, of
 
 
+@of(Network("PyTorchVideo's X3D", GRAY))
 def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``x3d_xs``, ``x3d_s``, ``x3d_m``, ``x3d_l`` of PyTorchVideo."""
     rules: list[Rule] = [
@@ -39,6 +41,7 @@ def from_pytorchvideo(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return _convert(state, rules, "PyTorchVideo's X3D")
 
 
+@of(Network("PySlowFast's X3D", GRAY))
 def from_slowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``X3D_*`` of PySlowFast (``encoder.first_shortcut_norm=true``)."""
     rules: list[Rule] = [
@@ -60,6 +63,7 @@ def from_slowfast(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return _convert(state, rules, "PySlowFast's X3D")
 
 
+@of(Network("MMAction2's X3D", GRAY))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``X3D`` of MMAction2 (``encoder.first_shortcut_norm=true``)."""
     rules: list[Rule] = [

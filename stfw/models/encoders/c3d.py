@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor, nn
 
 
@@ -19,8 +21,14 @@ class C3D(nn.Module):
 
     num_features = 4096
 
-    def __init__(self, in_channels: int = 3, dropout: float = 0.5) -> None:
+    def __init__(
+        self,
+        in_channels: int = 3,
+        dropout: float = 0.5,
+        last_pool: Literal["padded", "ceil"] = "padded",
+    ) -> None:
         super().__init__()
+        ceil = last_pool == "ceil"
 
         def conv(wide_in: int, wide_out: int) -> list[nn.Module]:
             return [nn.Conv3d(wide_in, wide_out, 3, padding=1), nn.ReLU(inplace=True)]
@@ -38,7 +46,7 @@ class C3D(nn.Module):
             nn.MaxPool3d(2),
             *conv(512, 512),
             *conv(512, 512),
-            nn.MaxPool3d(2, padding=(0, 1, 1)),
+            nn.MaxPool3d(2, padding=0 if ceil else (0, 1, 1), ceil_mode=ceil),
         )
         self.fc6 = nn.Linear(8192, 4096)
         self.fc7 = nn.Linear(4096, 4096)

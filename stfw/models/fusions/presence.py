@@ -33,13 +33,15 @@ def presence(
     return present_BJ | ~present_BJ.any(dim=1, keepdim=True)
 
 
-def any_present(names: Iterable[str], present: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whether a video has any of some streams, as ``{"joined": bool B}``; {} where all have."""
+def any_present(
+    names: Iterable[str], present: Mapping[str, Tensor], joined: str = "joined"
+) -> dict[str, Tensor]:
+    """Whether a video has any of some streams, as ``{joined: bool B}``; {} where all have."""
     flags = [present.get(name) for name in names]
     known = [flag_B for flag_B in flags if flag_B is not None]
     if len(known) < len(flags):
         return {}
-    return {"joined": torch.stack(known).any(dim=0)}
+    return {joined: torch.stack(known).any(dim=0)}
 
 
 def mixed(

@@ -52,6 +52,21 @@ def test_gru_states_are_torch_s(bidirectional: bool) -> None:
     assert torch.allclose(gru(tokens_BSD, torch.ones(2, 8)), expected_BD, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [Lstm, Gru])
+def test_the_mean_of_the_real_steps_stands_beside_the_state(kind: type[Lstm] | type[Gru]) -> None:
+    both = kind(3, 5, with_mean=True)
+    alone = kind(3, 5)
+    alone.load_state_dict(both.state_dict())
+    tokens_BSD = torch.randn(1, 4, 3)
+    tokens_BSD[0, 1] = float("nan")  # padding
+    weights_BS = torch.tensor([[1.0, 0, 2, 1]])
+    found_BD = both(tokens_BSD, weights_BS)
+    a, _, b, c = tokens_BSD[0]
+    assert both.num_features == 5 + 3
+    assert torch.equal(found_BD[:, :5], alone(tokens_BSD, weights_BS))
+    assert torch.allclose(found_BD[0, 5:], (a + 2 * b + c) / 4)
+
+
 def test_concat_keeps_the_order_of_time_and_names_both_numbers() -> None:
     tokens_BSD = torch.arange(6.0).reshape(1, 3, 2)
     concat = Concat(2, num_steps=2)

@@ -18,6 +18,7 @@ WAYS = [
     *((name,) for name in groups(conf_dir())["aggregator"] if name != "concat"),
     ("concat", "num_steps=4"),
     ("lstm", "bidirectional=true", "num_layers=2", "output=last"),
+    ("lstm", "with_mean=true"),
     ("gru", "bidirectional=true", "output=last"),
     ("attention", "mode=dot"),
     ("self_attention", "positions=learned", "output=mean"),

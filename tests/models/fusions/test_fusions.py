@@ -150,7 +150,46 @@ def test_hierarchical_is_one_fusion_in_another() -> None:
     assert other.second.project["joined"].in_features == 6  # type: ignore[index, union-attr]
 
 
+def weighted_sum(fusion: nn.Module) -> dict[str, torch.Tensor]:
+    """Each part's layer of a Sum, set to its own diagonal and no bias: part -> diagonal."""
+    diagonals = {}
+    for name, layer in fusion.project.items():  # type: ignore[operator, union-attr]
+        diagonals[name] = torch.rand(3) + 0.5
+        layer.weight.data.copy_(diagonals[name].diag())
+        layer.bias.data.zero_()
+    return diagonals
+
+
+def test_hierarchical_joins_to_any_depth() -> None:
+    widths = dict.fromkeys("abcd", 3)
+    make = functools.partial(Sum, hidden_size=3)
+    fusion = Hierarchical(widths, make, make, streams=[["a", "b"], "c"])
+    ab = weighted_sum(fusion.first.inner["a+b"])  # type: ignore[union-attr, index, arg-type]
+    abc, abcd = weighted_sum(fusion.first.outer), weighted_sum(fusion.second)  # type: ignore[arg-type]
+    x = {name: torch.randn(2, 3) for name in widths}
+    joined = abc["a+b"] * (ab["a"] * x["a"] + ab["b"] * x["b"]) + abc["c"] * x["c"]
+    expected = abcd["joined"] * joined + abcd["d"] * x["d"]
+    assert torch.allclose(fusion(x, {}), expected, atol=1e-6)
+    # a and b are missing in the second video: what they are joined to is missing too
+    flags = {name: torch.tensor([True, False]) for name in "ab"}
+    without = abcd["joined"] * abc["c"] * x["c"] + abcd["d"] * x["d"]
+    assert torch.allclose(fusion(x, flags)[0], expected[0], atol=1e-6)
+    assert torch.allclose(fusion(x, flags)[1], without[1], atol=1e-6)
+
+
+def test_hierarchical_joins_pairs_of_pairs() -> None:
+    x = {name: torch.randn(2, 1) for name in "abcd"}
+    fusion = Hierarchical(
+        dict.fromkeys("abcd", 1), Concat, Concat, streams=[["d", "a"], ["c", "b"]]
+    )
+    assert torch.equal(fusion(x, {}), torch.cat([x[name] for name in "dacb"], dim=1))
+
+
 def test_hierarchical_refuses_what_it_cannot_join() -> None:
+    with pytest.raises(UserError, match=r"fusion\.streams: 'a' stands there twice"):
+        Hierarchical({"a": 2, "b": 2}, Concat, Concat, streams=[["a", "b"], "a"])
+    with pytest.raises(UserError, match=r"fusion\.streams: a list in it is empty"):
+        Hierarchical({"a": 2, "b": 2}, Concat, Concat, streams=[[], "a"])
     with pytest.raises(UserError, match="no stream 'fow'; did you mean 'flow'"):
         Hierarchical({"rgb": 2, "flow": 2}, Concat, Concat, streams=["fow"])
     with pytest.raises(UserError, match=r"fusion\.second: LateMean joins logits"):
