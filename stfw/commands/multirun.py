@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import itertools
+import json
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from typing import IO
 
 from omegaconf import DictConfig
 
+from stfw.commands.done import changed
 from stfw.commands.job_view import JobView
 from stfw.commands.launch import Job, Launcher
 from stfw.commands.launchers import check_library, is_for_launch, read_launch
@@ -34,11 +36,13 @@ class Planned:
         job: the job.
         composed: what it would run.
         done: an earlier run that did it.
+        stale: what has changed since that run, of ``code`` and ``data``.
     """
 
     job: Job
     composed: Composed
     done: Finished | None = None
+    stale: tuple[str, ...] = ()
 
 
 def main(words: Sequence[str]) -> None:
@@ -95,16 +99,20 @@ def plan(overrides: Sequence[str], several: bool, skip_finished: bool) -> list[P
             check(composed.cfg)
         except UserError as error:
             raise UserError(f"{label}: {error}" if label else str(error)) from error
-        done = None
+        done: Finished | None = None
+        stale: tuple[str, ...] = ()
         if skip_finished:
             runs_dir = str(composed.cfg.runs_dir)
             runs = registries.setdefault(runs_dir, Registry(runs_dir))
-            done = runs.find(fingerprint.of_config(to_plain(composed.cfg)), words)
+            plain = to_plain(composed.cfg)
+            key = fingerprint.of_config(plain)
+            if done := runs.of_config(key):
+                stale = changed(done, key, json.dumps(plain["data"]))
             if not any(word.startswith("resume=") for word in words):
                 words = [*words, "resume=auto"]
         safe = re.sub(r"[^\w-]+", "_", label)[:80]
         name = f"{number:03d}-{safe}" if safe else "run"
-        planned.append(Planned(make_job(name, label, words, composed.cfg), composed, done))
+        planned.append(Planned(make_job(name, label, words, composed.cfg), composed, done, stale))
     places = [p.composed.cfg.output_dir for p in planned]
     if len(set(places)) < len(places) and places[0] is not None:
         raise UserError(
@@ -137,11 +145,9 @@ def run(
         UserError: the same jobs are being run by another process.
     """
     missing = [p.job for p in planned if p.done is None]
-    code = fingerprint.of_code()
     for p in planned:
         if p.done is not None:
-            old = p.done.record.get("code_fingerprint") != code
-            stale = " (of another state of the code)" if old else ""
+            stale = f"  (of other {' and '.join(p.stale)})" if p.stale else ""
             print(f"finished before: {p.job}  {p.done.path}{stale}")
     print(f"{len(planned)} runs, {len(missing)} to run", flush=True)
     if not missing:

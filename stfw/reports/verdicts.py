@@ -62,9 +62,14 @@ def summarise(values: Mapping[tuple[Any, ...], float | None]) -> Summary:
 
 
 def against_published(ours: Summary, published: float | None, tolerance: float) -> str:
-    """``reproduced``, ``within noise`` (two standard deviations), ``off``, or empty."""
+    """``reproduced``, ``within noise`` (two standard deviations), ``off``, or empty.
+
+    Of some seeds or splits alone nothing is said but that: ``incomplete``.
+    """
     if published is None or ours.mean is None:
         return ""
+    if not ours.complete:
+        return "incomplete"
     difference = abs(ours.mean - published)
     if difference <= tolerance:
         return "reproduced"

@@ -70,7 +70,7 @@ def multistep(
     """
     warm = _warm_up(warmup_epochs, warmup_factor, num_steps, num_epochs)
     steps = [
-        milestone * num_steps if milestone <= 1 else milestone * num_steps / num_epochs
+        milestone * num_steps if milestone <= 1 else milestone * num_steps / max(1, num_epochs)
         for milestone in milestones
     ]
     return LambdaLR(

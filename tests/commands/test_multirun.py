@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
-import os
-import stat
 import sys
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from stfw.commands.job_view import JobView
-from stfw.commands.launch import Job, Launcher
+from stfw.commands.launch import Job
 from stfw.commands.launchers import read_launch
 from stfw.commands.launchers.local import gpu_shares
-from stfw.commands.launchers.submitit import Submitit
-from stfw.commands.multirun import expand, make_job, plan
-from stfw.config import compose, conf_dir, groups
+from stfw.commands.multirun import expand, plan
+from stfw.config import conf_dir, groups
 from stfw.types import UserError
 from tests.command_line import TINY
+from tests.commands.launchers.quick import QUICK, run_quick
 
 Call = Callable[..., tuple[int, str, str]]
-
-# two that end at once: help, and a mistake
-QUICK = [Job("good", ["--help"]), Job("bad", ["model=nothing"], "the bad one")]
 
 
 def test_sweeps_are_those_of_hydra() -> None:
@@ -97,83 +90,23 @@ def test_a_launcher_without_its_library_says_so_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def run_quick(launcher: Launcher, logs: Path, at_a_time: int | None = 2) -> None:
-    """One job that succeeds, one that does not; both leave their output."""
-    logs.mkdir(exist_ok=True)
-    with closing(launcher.run(QUICK, logs, at_a_time)) as results:
-        ended = {job.name: status for job, status in results}
-    assert ended == {"good": 0, "bad": 2}
-    assert (logs / "good.log").read_text().startswith("$ stfw train --help\nstfw train: ")
-    assert "model=nothing: no such option" in (logs / "bad.log").read_text()
-
-
 @pytest.mark.parametrize("name", ["local", "joblib", "submitit_local"])
 def test_each_launcher_gives_every_job_s_status_and_output(name: str, tmp_path: Path) -> None:
     pytest.importorskip(name.removesuffix("_local") if name != "local" else "stfw")
     run_quick(read_launch([f"launcher={name}"])[2], tmp_path / "logs")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-def test_ray_gives_every_job_s_status_and_output(tmp_path: Path) -> None:
-    run_quick(read_launch(["launcher=ray"])[2], tmp_path / "logs", None)
-
-
-def test_a_job_that_an_earlier_command_has_submitted_is_taken_up(tmp_path: Path) -> None:
-    pytest.importorskip("submitit")
-    earlier, later = Submitit(cluster="local"), Submitit(cluster="local")
-    earlier._submit([QUICK[0]], tmp_path, tmp_path / "submitit", {"good": frozenset()})
-    with closing(later.run(QUICK[:1], tmp_path, 1)) as results:
-        assert list(results) == [(QUICK[0], 0)]
-    assert (tmp_path / "good.log").read_text().count("$ stfw train") == 1  # not run twice
-
-
-# it runs its copy of the script, since submitit moves the script once it is submitted
-SBATCH = """#!/bin/sh
-cp "$1" {folder}/submitted.sh
-last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' {folder}/submitted.sh)
-for task in $(seq 0 $last); do
-  SLURM_JOB_ID=7 SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_PROCID=0 SLURM_NTASKS=1 \
-    sh {folder}/submitted.sh > /dev/null 2>&1 &
-done
-echo Submitted batch job 7
-"""
-SRUN = """#!/bin/sh
-while [ "${1#-}" != "$1" ]; do case $1 in --output|--error) shift;; esac; shift; done
-exec "$@"
-"""
-
-
-def test_slurm_gets_an_array_with_what_was_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With stand-ins for sbatch and srun; submitit and the jobs are real."""
-    pytest.importorskip("submitit")
-    commands = {
-        "sbatch": SBATCH.format(folder=tmp_path),
-        "srun": SRUN,
-        "sacct": "#!/bin/sh\necho 'JobID|State|NodeList'\n",
-        "scancel": "#!/bin/sh\n",
-    }
-    for name, text in commands.items():
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(stat.S_IRWXU)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    launcher = Submitit(partition="long", cpus_per_task=4, options={"account": "me"}, mem_gb=16)
-    run_quick(launcher, tmp_path / "logs", None)
-    asked = (tmp_path / "submitted.sh").read_text()
-    for line in ("partition=long", "cpus-per-task=4", "account=me", "mem=16GB", "time=1440"):
-        assert f"#SBATCH --{line}\n" in asked
-    assert "#SBATCH --array=0-1%" in asked
-    assert not list((tmp_path / "logs").glob("*.submitit"))  # nothing is left over
-
-
-def test_a_job_of_slurm_is_as_large_as_its_trainer_wants() -> None:
-    words = ["trainer=ddp", "trainer.devices=4", "trainer.num_nodes=2", "trainer.accelerator=gpu"]
-    asked = Submitit().parameters(make_job("x", "", words, compose("train", words).cfg))
-    assert (asked["nodes"], asked["tasks_per_node"], asked["gpus_per_node"]) == (2, 4, 4)
-    plain = Submitit().parameters(make_job("x", "", [], compose("train", []).cfg))
-    assert (plain["nodes"], plain["tasks_per_node"]) == (1, 1)
-    assert "gpus_per_node" not in plain
+def test_runs_learn_through_another_launcher(stfw: Call, tmp_path: Path) -> None:
+    """joblib's; runs of submitit learn in launchers/test_submitit.py."""
+    swept = ["model=stconv,frame_cnn", "launcher=joblib"]
+    words = ["trainer.max_epochs=1", "test=false", "jobs=2", f"runs_dir={tmp_path}"]
+    status, told, error = stfw("train", "-m", *swept, *TINY, *words)
+    assert status == 0, error
+    assert told.splitlines()[-1] == "2 of 2 runs finished"
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/run.json")]
+    assert [record["status"] for record in records] == ["finished"] * 2
+    seen = {tuple(w for w in r["overrides"] if w.startswith(("model", "seed"))) for r in records}
+    assert len(seen) == 2
 
 
 def test_jobs_share_out_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +191,25 @@ def test_a_failed_run_is_named_the_others_go_on_and_finished_ones_are_skipped(
     assert status == 0
     assert "finished before: m  runs/m/" in told
     assert "1 runs, 0 to run" in told
+
+
+def test_a_run_is_skipped_for_its_configuration_and_what_else_changed_is_told(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    record = json.loads((tiny_run / "run.json").read_text())
+    words = [*TINY, f"runs_dir={tmp_path}"]
+    (tmp_path / "run").mkdir()
+
+    def planned(changes: dict[str, object]) -> tuple[bool, tuple[str, ...]]:
+        (tmp_path / "run" / "run.json").write_text(json.dumps({**record, **changes}))
+        (one,) = plan(words, False, True)
+        return one.done is not None, one.stale
+
+    assert planned({}) == (True, ())
+    # said in the same words, computed from other files
+    assert planned({"config_fingerprint": "another", "overrides": TINY}) == (False, ())
+    assert planned({"code_fingerprint": "another"}) == (True, ("code",))
+    assert planned({"data": {**record["data"], "fingerprint": "another"}}) == (True, ("data",))
 
 
 def test_hydra_s_own_launchers_work(

@@ -40,6 +40,8 @@ class Ray:
                     "(stfw train launcher=ray), or give trainer.num_nodes=1"
                 )
         ray = self.connect()
+        for job in jobs:
+            self.check_place(ray, self.resources(job.has_gpu, job.num_devices), 1, str(job))
         # on one machine the jobs share out its cores; Ray itself binds nobody to any
         places = int(ray.cluster_resources().get("CPU", 1)) // self.cpus
         alone = len(ray.nodes()) == 1 and all(job.num_devices == 1 for job in jobs)
@@ -89,6 +91,33 @@ class Ray:
         """What so many processes take of the cluster."""
         gpus = self.gpus if self.gpus is not None else float(has_gpu)
         return {"num_cpus": self.cpus * num_processes, "num_gpus": gpus * num_processes}
+
+    def check_place(self, ray: Any, wanted: dict[str, float], count: int, what: str) -> None:
+        """Else Ray waits for ever for a place that there never is.
+
+        Args:
+            ray: connected.
+            wanted: what each process, or group of them on one machine, takes.
+            count: how many of these are to run at once.
+            what: a name for them.
+
+        Raises:
+            UserError: the cluster, as it is now, could not even run them alone.
+        """
+        shares = {"CPU": wanted["num_cpus"], "GPU": wanted["num_gpus"]}
+        shares = {name: share for name, share in shares.items() if share}
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        places = sum(
+            min((has.get(name, 0) // share for name, share in shares.items()), default=count)
+            for has in machines
+        )
+        if places < count:
+            asked = " and ".join(f"{share * count:g} {name}s" for name, share in shares.items())
+            ray.shutdown()
+            raise UserError(
+                f"{what}: Ray has no place for {asked}, as its machines are too small or too few; "
+                "lower trainer.devices, launcher.cpus or launcher.gpus"
+            )
 
 
 def _status(ray: Any, ref: Any, log: Path) -> int:

@@ -32,13 +32,15 @@ def train_with_ray(composed: Composed, launcher: Any) -> None:
             "a place for each: trainer=ddp trainer.devices=2"
         )
     ray = launcher.connect()
+    has_gpu = trainer.accelerator in ("gpu", "cuda")
+    resources = launcher.resources(has_gpu)
+    count = trainer.devices * int(trainer.num_nodes)
+    launcher.check_place(ray, resources, count, "this run")
     needs("ray.train.torch", "ray")
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.train.v2.api.exceptions import TrainingFailedError
 
-    has_gpu = trainer.accelerator in ("gpu", "cuda")
-    resources = launcher.resources(has_gpu)
     with tempfile.TemporaryDirectory(prefix="stfw-ray-") as storage:
         result = _shared(composed) / f".ray-{os.getpid()}-result.txt"
         work = {
@@ -52,7 +54,7 @@ def train_with_ray(composed: Composed, launcher: Any) -> None:
             _work,
             train_loop_config=work,
             scaling_config=ScalingConfig(
-                num_workers=trainer.devices * int(trainer.num_nodes),
+                num_workers=count,
                 use_gpu=resources["num_gpus"] > 0,
                 resources_per_worker={
                     "CPU": resources["num_cpus"],

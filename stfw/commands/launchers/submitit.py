@@ -108,7 +108,7 @@ class Submitit:
         for _, group in itertools.groupby(jobs, lambda j: (j.num_nodes, j.num_devices, j.has_gpu)):
             alike = list(group)
             executor = submitit.AutoExecutor(
-                folder, cluster=self.cluster, slurm_max_num_timeout=self.max_timeouts
+                folder, self.cluster, **{f"{self.cluster}_max_num_timeout": self.max_timeouts}
             )
             executor.update_parameters(**self.parameters(alike[0]))
             with executor.batch():

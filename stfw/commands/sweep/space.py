@@ -147,6 +147,11 @@ def override(key: str, value: Any) -> str:
     return f"{key}={text_of(value)}"
 
 
+def kept(value: Any) -> Value:
+    """A value as a study keeps it: plain ones alone, so lists and mappings as text."""
+    return text_of(value) if isinstance(value, list | Mapping) else value
+
+
 def text_of(value: Any) -> str:
     """A value as Hydra reads it back."""
     if value is None:
@@ -198,8 +203,7 @@ def _read(key: str, value: Any) -> Parameter:
 def _choices(where: str, values: Any) -> tuple[Value, ...]:
     if not isinstance(values, Sequence) or isinstance(values, str) or not values:
         raise UserError(f"{where}: {values!r} is no list of values, [a,b]")
-    # Optuna keeps plain values alone
-    plain = [text_of(v) if isinstance(v, list | Mapping) else v for v in values]
+    plain = [kept(value) for value in values]
     if len({text_of(v) for v in plain}) < len(plain):
         raise UserError(f"{where}: a value stands twice in {text_of(values)}")
     return tuple(plain)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stfw.commands.sweep.samplers import METHODS, SINGLE
-from stfw.commands.sweep.space import Parameter, grid, read_space
+from stfw.commands.sweep.space import Parameter, Value, grid, kept, read_space
 from stfw.commands.sweep.words import split_words
 from stfw.config import compose, compose_root, groups, to_plain
 from stfw.runs.study import StudyFolder
@@ -179,7 +179,7 @@ def _count_trials(asked: Any, method: str, num_points: int) -> int:
     return asked
 
 
-def _first(given: Any, space: Sequence[Parameter]) -> list[Mapping[str, Any]]:
+def _first(given: Any, space: Sequence[Parameter]) -> list[Mapping[str, Value]]:
     keys = [parameter.key for parameter in space]
     for point in given:
         if not isinstance(point, Mapping):
@@ -187,8 +187,8 @@ def _first(given: Any, space: Sequence[Parameter]) -> list[Mapping[str, Any]]:
         for key, value in point.items():
             if key not in keys:
                 raise UserError(f"first: '{key}' is no parameter of space{nearest(key, keys)}")
-            _check_inside(space[keys.index(key)], value)
-    return list(given)
+            _check_inside(space[keys.index(key)], kept(value))
+    return [{key: kept(value) for key, value in point.items()} for point in given]
 
 
 def _check_inside(parameter: Parameter, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -138,10 +139,11 @@ def tell(
     settings: dict[str, Any],
 ) -> None:
     """Prints what is done and what is to run, and for how long."""
-    hours = [cell.done.hours for cell in cells if cell.done and cell.done.hours is not None]
-    known = f"about {sum(hours) / len(hours):.2f} h each" if hours else "time unknown"
-    at_a_time = "" if settings["jobs"] is None else f", {settings['jobs']} at a time"
-    print(f"{table.title}: {len(cells)} runs, {len(missing)} to run ({known}{at_a_time})")
+    jobs = settings["jobs"] or 1
+    hours = estimate_hours(cells, missing, table.hours)
+    time = "time unknown until one is done" if hours is None else f"about {hours / jobs:.2f} h"
+    at_a_time = "" if settings["jobs"] is None else f", {jobs} at a time"
+    print(f"{table.title}: {len(cells)} runs, {len(missing)} to run ({time}{at_a_time})")
     if stale := told_stale(cells):
         done = "run again" if settings["stale"] == "rerun" else "kept; stale=rerun runs them again"
         print(f"{stale}: {done}")
@@ -151,6 +153,24 @@ def tell(
         for cell in cells:
             state = "to run" if cell in missing else "done" if cell.done else "left"
             print(f"{state:6}  {cell.name}  stfw train {' '.join(cell.overrides)}")
+
+
+def estimate_hours(
+    cells: Sequence[Cell], missing: Sequence[Cell], usual: float | None = None
+) -> float | None:
+    """Hours of all that is missing, one after the other; None: nothing tells.
+
+    A run takes what the runs of its row took; in a row without any, what those of the others took;
+    in a table without any, ``usual``.
+    """
+    known: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell.done and cell.done.hours is not None:
+            known.setdefault(cell.row, []).append(cell.done.hours)
+    rows = {row: statistics.fmean(hours) for row, hours in known.items()}
+    if rows:
+        usual = statistics.fmean(rows.values())
+    return None if usual is None else sum(rows.get(cell.row, usual) for cell in missing)
 
 
 def complete(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 from collections import Counter
@@ -14,13 +13,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from stfw.check import needed_weights
+from stfw.commands.done import changed
 from stfw.commands.table.spec import Table, fused_columns
 from stfw.config import compose, to_plain
 from stfw.runs import fingerprint
 from stfw.runs.registry import Finished, Registry
-from stfw.types import Split, UserError
+from stfw.types import UserError
 
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Repeat = tuple[Any, ...]  # one value per key of the table's repeats
 
 
@@ -137,38 +136,14 @@ def find_done(cells: Sequence[Cell], runs: Registry, metric: str, with_data: boo
         cells: of a table.
         runs: where they are looked for.
         metric: that a run must have.
-        with_data: whether the data are looked at too.
+        with_data: whether the data are looked at too, which takes a while.
     """
-    code = fingerprint.of_code()
     for cell in cells:
         run = runs.find(cell.key, cell.overrides)
         if run is None or metric not in (run.record.get("metrics") or {}):
             continue
         cell.done, cell.problem = run, None
-        same = {
-            "code": run.record.get("code_fingerprint") == code,
-            "configs": run.record.get("config_fingerprint") == cell.key,
-        }
-        before = (run.record.get("data") or {}).get("fingerprint")
-        if with_data and before is not None:
-            same["data"] = data_now(cell.data) in (before, None)
-        cell.stale = tuple(name for name, is_same in same.items() if not is_same)
-
-
-@functools.cache
-def data_now(node: str) -> str | None:
-    """Fingerprint of a data set as it lies there now; None: it is not at hand.
-
-    Args:
-        node: the config of ``data``, as JSON.
-    """
-    from stfw.assemble import LOADER_KEYS, Build
-
-    try:
-        reader = Build()(OmegaConf.create(json.loads(node)), skip=LOADER_KEYS)
-        return fingerprint.of_data({split: reader.records(split) for split in SPLITS})
-    except (UserError, OSError):
-        return None
+        cell.stale = changed(run, cell.key, cell.data if with_data else None)
 
 
 def told_stale(cells: Sequence[Cell]) -> str:

@@ -6,6 +6,7 @@ import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from stfw.commands.table.cells import Cell, told_stale
 from stfw.commands.table.spec import Table, fused_columns
@@ -24,7 +25,6 @@ def make_sheet(table: Table, cells: Sequence[Cell], needs: Mapping[str, str]) ->
     results = {name: _results(table, name, cells, table.metric) for name in table.rows}
     rows = []
     for name in table.rows:
-        own = [cell for cell in cells if cell.row == name]
         if name in needs:
             values = [f"not run: needs {needs[name]}", *[""] * (len(table.columns) - 1)]
         else:
@@ -32,11 +32,13 @@ def make_sheet(table: Table, cells: Sequence[Cell], needs: Mapping[str, str]) ->
         line = [name, *values]
         if has_published:
             line += _published(table, name, results[name])
-        rows.append([*line, *_sizes(own)])
+        sizes = [_sizes(part) for part in _parts_of_row(table, name, cells)]
+        rows.append([*line, *(sizes[0] if len(sizes) == 1 else _sum(sizes))])
     commands = [
         (row, shlex.join(["stfw", "train", "-m", *overrides]))
         for row, overrides in _commands(table, cells).items()
     ]
+    commands += _fusing_commands(table, cells)
     return Sheet(
         title=table.title,
         text=table.text,
@@ -61,20 +63,30 @@ def _results(table: Table, name: str, cells: Sequence[Cell], metric: str) -> dic
     """Column -> result of a row, of the columns that it has."""
     found = {}
     for column, value in table.columns_of(name).items():
-        parts = [
-            (row, col)
-            for row in table.rows[name].fuse or (name,)
-            for col in fused_columns(value) or (column,)
-        ]
-        repeats: dict[tuple, dict[tuple[str, str], Cell]] = {}
-        for cell in cells:
-            if (cell.row, cell.column) in parts:
-                repeats.setdefault(cell.repeat, {})[cell.row, cell.column] = cell
+        parts = _parts(table, name, column, value)
         values: dict[tuple, float | None] = {
-            repeat: _value(metric, [there[part] for part in parts if part in there], len(parts))
-            for repeat, there in repeats.items()
+            repeat: _value(metric, there, len(parts))
+            for repeat, there in _by_repeat(parts, cells).items()
         }
         found[column] = summarise(values) if values else Summary(None, None, 0, 1)
+    return found
+
+
+def _parts(table: Table, name: str, column: str, value: Any) -> list[tuple[str, str]]:
+    """(row, column) of the runs that make a cell; several are fused."""
+    rows = table.rows[name].fuse or (name,)
+    return [(row, col) for row in rows for col in fused_columns(value) or (column,)]
+
+
+def _by_repeat(
+    parts: Sequence[tuple[str, str]], cells: Sequence[Cell]
+) -> dict[tuple[Any, ...], list[Cell]]:
+    """Repeat -> its cells of these parts, in their order."""
+    found: dict[tuple[Any, ...], list[Cell]] = {}
+    for part in parts:
+        for cell in cells:
+            if (cell.row, cell.column) == part:
+                found.setdefault(cell.repeat, []).append(cell)
     return found
 
 
@@ -106,9 +118,25 @@ def _published(table: Table, name: str, results: Mapping[str, Summary]) -> list[
         known = result.mean is not None
         differences.append(f"{result.mean - published:+.3f}" if known else "–")  # type: ignore[operator]
         states.append(against_published(result, published, table.tolerance) or "not run")
-    source = "; ".join(text for text in (row.protocol, row.source) if text)
+    told = (row.protocol or table.protocol, row.source or table.source)
+    source = "; ".join(text for text in told if text)
     shown = " / ".join(values) + (f" ({source})" if source and values else "")
     return [shown, " / ".join(differences), " / ".join(states)]
+
+
+def _parts_of_row(table: Table, name: str, cells: Sequence[Cell]) -> list[list[Cell]]:
+    """The row's own cells, or those of each of the rows that it fuses."""
+    return [[c for c in cells if c.row == row] for row in table.rows[name].fuse or (name,)]
+
+
+def _sum(sizes: Sequence[Sequence[str]]) -> list[str]:
+    """Sizes of rows fused: both are kept, computed and trained; how fast they run is not known."""
+    if not all(parameters for parameters, *_ in sizes):
+        return ["", "", "", ""]
+    parameters = sum(int(size[0].replace(",", "")) for size in sizes)
+    gmacs, hours = (sum(float(size[at] or "nan") for size in sizes) for at in (1, 3))
+    known = [f"{gmacs:.4g}", "", f"{hours:.2f}"]
+    return [f"{parameters:,}", *("" if text == "nan" else text for text in known)]
 
 
 def _sizes(cells: Sequence[Cell]) -> list[str]:
@@ -137,6 +165,20 @@ def _commands(table: Table, cells: Sequence[Cell]) -> dict[str, list[str]]:
         same = cell.overrides[: len(cell.overrides) - len(repeats)]
         kept = [text for text in same if not text.endswith("=???")]  # given further on
         found.setdefault(shown, [*kept, *repeats])
+    return found
+
+
+def _fusing_commands(table: Table, cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Of every fused cell whose runs are there, one for each repeat."""
+    found = []
+    for name in table.rows:
+        for column, value in table.columns_of(name).items():
+            parts = _parts(table, name, column, value)
+            for there in _by_repeat(parts, cells).values():
+                runs = [str(cell.done.path) for cell in there if cell.done is not None]
+                if len(runs) == len(parts) > 1:
+                    shown = name if column == "value" else f"{name}, {column}"
+                    found.append((shown, shlex.join(["stfw", "fuse", *runs])))
     return found
 
 

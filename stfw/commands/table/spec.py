@@ -80,6 +80,9 @@ class Table:
         columns: name -> overrides; every row runs once for each. ``{fuse: [names]}`` is no run
             but the late fusion of the row's runs in those columns.
         tolerance: difference from the published value that still counts as reproduced.
+        source: where the published values stand, of rows that do not say.
+        protocol: how they were measured, of rows that do not say.
+        hours: what a run takes, to go by until one has been made; null: nobody knows.
         rows: by name.
         claims: about the rows.
     """
@@ -92,6 +95,9 @@ class Table:
     repeats: Mapping[str, Sequence[Any]]
     columns: Mapping[str, Any]
     tolerance: float
+    source: str
+    protocol: str
+    hours: float | None
     rows: Mapping[str, Row]
     claims: Sequence[Claim]
 
@@ -143,6 +149,9 @@ def read_table(name: str, given: Mapping[str, Any]) -> Table:
         repeats=dict(given.get("repeats") or {"seed": [0]}),
         columns=dict(given.get("columns") or {"value": []}),
         tolerance=float(given.get("tolerance") or 0.01),
+        source=str(given.get("source") or ""),
+        protocol=str(given.get("protocol") or ""),
+        hours=None if given.get("hours") is None else float(given["hours"]),
         rows=rows,
         claims=claims,
     )

@@ -53,6 +53,13 @@ def test_values_lie_where_the_space_says() -> None:
     assert {values.get("aggregator.hidden_size") for values in drawn} == {None, 32, 64, 96}
 
 
+def test_the_first_trials_may_have_lists() -> None:
+    sweep = read_sweep(["sweep=pareto", "first=[{encoder.channels:[8,16,32]}]"])
+    assert list(sweep.points) == [{"encoder.channels": "[8,16,32]"}]
+    with pytest.raises(UserError, match=r"encoder.channels=\[8,16\] is not in its space"):
+        read_sweep(["sweep=pareto", "first=[{encoder.channels:[8,16]}]"])
+
+
 def test_a_grid_is_every_combination_once() -> None:
     space = read_space({**LSTM, "seed": {"low": 0, "high": 1}}, {})
     points = grid(space, {})

@@ -10,19 +10,22 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from stfw.commands.table import parse
-from stfw.commands.table.cells import make_cells
+from stfw.commands.table import estimate_hours, parse
+from stfw.commands.table.cells import Cell, make_cells
 from stfw.commands.table.spec import fused_columns, read_table
 from stfw.config import compose, compose_root, conf_dir, groups, to_plain
+from stfw.runs.registry import Finished
 from stfw.types import UserError
-from tests.command_line import TINY
+from tests.command_line import TINY, learnt
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -32,8 +35,8 @@ metric: test/top1
 run: [{run}]
 repeats: {{seed: [0, 1]}}
 rows:
-  a: {{run: [trainer.max_epochs=1], published: {{value: 0.9}}, source: a paper}}
-  b: {{run: [trainer.max_epochs=1, optimizer.lr=0.02]}}
+  a: {{run: [trainer.max_epochs=3], published: {{value: 0.9}}, source: a paper}}
+  b: {{run: [trainer.max_epochs=3, optimizer.lr=0.02]}}
   both: {{fuse: [a, b]}}
   later: {{needs: a second sun}}
 claims:
@@ -44,7 +47,7 @@ claims:
 
 # the runs of PAIR once more, side by side
 WIDE = """
-run: [{run}, trainer.max_epochs=1]
+run: [{run}, trainer.max_epochs=3]
 repeats: {{seed: [0, 1]}}
 columns: {{x: [], "y": [optimizer.lr=0.02], both: {{fuse: [x, "y"]}}}}
 rows:
@@ -67,18 +70,17 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw: Call) -> None:
     words = ["table", "table=pair", f"runs_dir={pair}/runs", f"tables_dir={pair}/tables"]
     command = [sys.executable, "-m", "stfw.cli", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=pair) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("1/4"):
-                break
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=pair) as process:
+        while len(list(pair.glob("runs/*/*/checkpoints/last.ckpt"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
     part = (pair / "tables" / "pair" / "table.md").read_text()
     assert "(1 of 2)" in part
     assert (pair / "tables" / "pair" / "table.html").is_file()
 
     for seed in (0, 1):  # runs by hand count as well
-        by_hand = ["trainer.max_epochs=1", "optimizer.lr=0.02", f"seed={seed}"]
+        by_hand = ["trainer.max_epochs=3", "optimizer.lr=0.02", f"seed={seed}"]
         status, _, err = stfw("train", *TINY, *by_hand, f"runs_dir={pair}/runs")
         assert status == 0, err
     status, told, _ = stfw(*words)
@@ -92,6 +94,16 @@ def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw
         if (record := json.loads(path.read_text()))["status"] == "finished"
     }
     assert len(finished) == 4
+    # the run that was cut short gave what it gives in one piece
+    whole_run = ["trainer.max_epochs=3", "seed=1", f"output_dir={pair}/whole"]
+    assert stfw("train", *TINY, *whole_run)[0] == 0
+    (cut,) = pair.glob("runs/pair-a-1/*")
+    assert (pair / "tables/pair/logs/a-1.log").read_text().count("$ stfw train") == 2
+    assert learnt(cut) == learnt(pair / "whole")
+    scores = [
+        json.loads((run / "run.json").read_text())["metrics"] for run in (cut, pair / "whole")
+    ]
+    assert scores[0] == scores[1]
     for name, is_it in (("a", False), ("b", True)):
         values = [
             record["metrics"]["test/top1"]
@@ -120,6 +132,16 @@ def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw
     assert wide["all"]["y"] == rows["b"]["test/top1"]
     assert wide["all"]["both"] == rows["both"]["test/top1"]
     assert wide["all"]["published"] == "0.500"
+    sizes = {
+        name: int(row["parameters"].replace(",", ""))
+        for name, row in rows.items()
+        if name != "later"
+    }
+    assert sizes["both"] == sizes["a"] + sizes["b"] > 0
+    fusing = rows["both"]["command"].split("; ")
+    assert [command.split()[:2] for command in fusing] == [["stfw", "fuse"]] * 2
+    scores = [json.loads(stfw(*c.split()[1:], "--json")[1])["fusion"]["test_top1"] for c in fusing]
+    assert rows["both"]["test/top1"].startswith(f"{sum(scores) / 2:.3f}")
     assert (wide["one"]["x"], wide["one"]["both"]) == ("", "")
     assert "±" not in wide["one"]["y"]
     assert wide["one"]["command"].startswith("stfw train -m ")
@@ -165,6 +187,7 @@ def test_the_dry_run_writes_nothing(pair: Path, stfw: Call) -> None:
     status, told, _ = stfw("table", "table=pair", "dry_run=true", *places)
     assert status == 0
     assert told.count("to run  ") == 4
+    assert "(time unknown until one is done)" in told
     assert "optimizer.lr=0.02 seed=1" in told
     assert sorted(pair.rglob("*")) == before
 
@@ -206,6 +229,20 @@ def test_mistakes_are_told(pair: Path, stfw: Call, words: list[str], message: st
 def test_a_wrong_table_is_refused(given: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_table("t", given)
+
+
+def test_what_is_missing_takes_what_its_row_took() -> None:
+    def cell(row: str, hours: float | None) -> Cell:
+        start = datetime(2026, 1, 1)
+        end = start + timedelta(hours=hours or 0)
+        record = {"started": start.isoformat(), "ended": end.isoformat()}
+        return Cell(row, "value", (0,), [], "", "", Finished(Path(), record) if hours else None)
+
+    cells = [cell("a", 1.0), cell("a", 3.0), cell("b", 10.0), cell("a", None), cell("c", None)]
+    assert estimate_hours(cells, cells[3:4]) == pytest.approx(2.0)
+    assert estimate_hours(cells, cells[3:]) == pytest.approx(2.0 + 6.0)  # of c nothing is known
+    assert estimate_hours(cells[3:], cells[3:]) is None
+    assert estimate_hours(cells[3:], cells[3:], usual=0.5) == pytest.approx(1.0)
 
 
 def test_rows_whose_runs_would_share_a_folder_are_refused() -> None:

@@ -1,0 +1,39 @@
+"""Jobs as tasks of Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stfw.commands.launchers import read_launch
+from tests.commands.launchers.quick import run_quick
+
+pytest.importorskip("ray")
+
+
+def test_ray_gives_every_job_s_status_and_output(tmp_path: Path) -> None:
+    run_quick(read_launch(["launcher=ray"])[2], tmp_path / "logs", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["trainer.devices=999"], "this run: Ray has no place for 999 CPUs"),
+        (
+            ["-m", "seed=0,1", "trainer.devices=1", "launcher.cpus=999"],
+            "seed=0: Ray has no place for 999 CPUs",
+        ),
+        (
+            ["trainer.accelerator=gpu", "trainer.devices=1", "launcher.gpus=99"],
+            "1 CPUs and 99 GPUs",
+        ),
+    ],
+)
+def test_ray_is_not_asked_for_what_it_never_has(
+    stfw: Callable[..., tuple[int, str, str]], words: list[str], what: str
+) -> None:
+    status, _, error = stfw("train", "launcher=ray", "trainer=ddp", *words)
+    assert status == 2
+    assert what in error
