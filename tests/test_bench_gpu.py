@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.tool import load_tool
+
 
 @pytest.fixture(scope="module")
 def bench() -> Any:
-    path = Path(__file__).parents[1] / "tools" / "bench_gpu.py"
-    spec = importlib.util.spec_from_file_location("bench_gpu", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("bench_gpu")
 
 
 def test_a_step_learns_in_the_precision_and_layout_of_its_mode(bench: Any) -> None:

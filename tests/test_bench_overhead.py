@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from tests.tool import load_tool
+
 
 @pytest.fixture(scope="module")
 def bench() -> Any:
-    path = Path(__file__).parents[1] / "tools" / "bench_overhead.py"
-    spec = importlib.util.spec_from_file_location("bench_overhead", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("bench_overhead")
 
 
 def test_both_loops_learn_the_same(bench: Any) -> None:

@@ -37,6 +37,7 @@ def test_what_is_missing_is_said() -> None:
 )
 def test_status_beside_a_published_value(mean: float, spread: float, word: str) -> None:
     assert against_published(Summary(mean, spread, 3, 3), 0.85, tolerance=0.01) == word
+    assert against_published(Summary(mean, spread, 1, 3), 0.85, tolerance=0.01) == "incomplete"
 
 
 def test_a_claim_holds_where_the_difference_exceeds_every_spread() -> None:

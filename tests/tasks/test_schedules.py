@@ -41,6 +41,14 @@ def test_multistep_drops_at_shares_or_epochs() -> None:
     )
 
 
+@pytest.mark.parametrize("make", [constant, cosine, multistep, onecycle])
+def test_a_run_of_no_epochs_only_tests(make) -> None:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0, momentum=0.9)
+    milestones = {"milestones": [100, 150]} if make is multistep else {}
+    make(optimizer, 0, 0, **milestones)
+    assert optimizer.param_groups[0]["lr"] > 0
+
+
 def test_a_negative_warm_up_is_refused() -> None:
     with pytest.raises(UserError, match=r"warmup_epochs=-1"):
         rates(cosine, 10, warmup_epochs=-1)

@@ -1,8 +1,14 @@
-"""Every recipe takes two steps, with small clips, on its reader's own videos."""
+"""Every recipe of conf/experiment: it composes, fits the code, builds at its size, and learns.
+
+All are composed once for what stands here; they are called at their published size without
+memory, and take two steps with small clips on their readers' own videos.
+"""
 
 from __future__ import annotations
 
+import functools
 import gc
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +17,74 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, assemble_trainer
-from stfw.check import resolve_target
-from stfw.config import conf_dir
+from stfw.assemble import (
+    Build,
+    assemble_data,
+    assemble_network,
+    assemble_task,
+    assemble_trainer,
+    check,
+)
+from stfw.check import class_fact, needed_weights, resolve_target
+from stfw.config import conf_dir, to_plain
+from stfw.types import Views
 from tests.recipes.shipped import DATA, RECIPES, composed, config
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_fits_the_code_and_says_what_it_is(name: str) -> None:
+    cfg, choices = config(name), composed(name).choices
+    check(cfg)
+    assert choices["data"] == DATA[name.split("/")[0]]
+    assert cfg.optimizer.base_batch_size >= 1  # the batch of the published rate
+    assert cfg.test_checkpoint == "last"
+    assert cfg.loss.label_smoothing in (0.0, 0.1, 0.3)
+    if choices["data"] == "ssv2":
+        assert cfg.transform.train.flip.prob == 0
+    start = composed(name).cfg.weights
+    assert start in (None, "imagenet", "kinetics400") or needed_weights(composed(name).cfg)
+    first, *lines = (conf_dir() / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert first == "# @package _global_"
+    told = " ".join(line[2:] for line in lines if line.startswith("# "))
+    assert re.search(r"\b0\.\d{3}|No accuracy is published", told), told
+    assert re.search(r"\b20[12]\d\b|MMAction2|GluonCV|PySlowFast|UniFormer", told), told
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_builds_and_sees_its_test_crop_at_its_published_size(name: str) -> None:
+    plain = to_plain(config(name))
+    apart = {"data", "loss", "lr_scheduler", "name", "optimizer", "task", "trainer", "transform"}
+    apart |= {"activation_checkpointing", "callbacks", "logger", "test_checkpoint", "views"}
+    kept = {key: value for key, value in plain.items() if key not in apart}
+    assert num_logits(json.dumps(kept, sort_keys=True)) == 10
+
+
+@functools.cache
+def num_logits(plain: str) -> int:
+    """Of a network built without memory; recipes that differ in their training alone share it."""
+    cfg = OmegaConf.create(json.loads(plain))
+    with torch.device("meta"):
+        network = assemble_network(cfg, Build(), num_classes=10).eval()
+        clips = cfg.clip.num_clips
+        side = cfg.sampler.crop_size
+        batch = {
+            stream: torch.empty(
+                1,
+                1,
+                clips,
+                class_fact(node.source, "channels", 3),
+                node.num_frames or cfg.clip.num_frames,
+                side,
+                side,
+            )
+            for stream, node in cfg.streams.items()
+        }
+        batch["weights"] = torch.ones(1, 1, clips)
+        return network(batch).shape[-1]
+
+
+def test_views_of_every_recipe_are_a_protocol() -> None:
+    assert all(Views.parse(composed(name).cfg.views).num_clips >= 1 for name in RECIPES)
 
 
 def shrink(cfg: DictConfig, root: Path) -> None:
@@ -42,6 +112,8 @@ def shrink(cfg: DictConfig, root: Path) -> None:
     depth = cfg.encoder.get("depth")
     if re.search("video_resnet|slowfast|csn", cfg.encoder._target_):
         cfg.encoder.depth = {34: 18, 101: 50, 152: 50}.get(depth, depth)
+    if "resnet3d.ResNet3D" in cfg.encoder._target_:
+        cfg.encoder.width = 16
     if re.search("swin3d|uniformer", cfg.encoder._target_):
         cfg.encoder.depths = [1, 1, 1, 1]
     cfg.views, cfg.output_dir, cfg.logger = "1x1", str(root / "run"), None
@@ -49,8 +121,8 @@ def shrink(cfg: DictConfig, root: Path) -> None:
     odd = re.search("UCF|HMDB", cfg.data._target_)  # none is left alone: batch norm needs two
     cfg.data.batch_size, cfg.data.num_workers = (1 if fixed else 3 if odd else 2), 0
     small = {"accelerator": "cpu", "devices": 1, "precision": "32-true", "max_epochs": 2}
-    small |= {"max_steps": 2, "limit_val_batches": 1, "check_val_every_n_epoch": 2}
-    small |= {"accumulate_grad_batches": 1}
+    asks = "plateau" in cfg.lr_scheduler._target_  # for a validation's score
+    small |= {"max_steps": 2, "limit_val_batches": int(asks), "accumulate_grad_batches": 1}
     with open_dict(cfg):
         cfg.trainer.update(small | {"enable_checkpointing": False, "num_sanity_val_steps": 0})
         usual = OmegaConf.load(conf_dir() / "callbacks" / "_default.yaml")
