@@ -49,7 +49,7 @@ class Supplied:
 
 
 class Check:
-    """A ``make`` that builds nothing and collects what is wrong. See ``stfw.assemble``."""
+    """A ``make`` that builds nothing and collects what is wrong. See ``stfw.build``."""
 
     def __init__(self) -> None:
         self.mistakes: list[str] = []

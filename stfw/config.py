@@ -82,9 +82,8 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
     chosen = {key for key in keys if key in composed.choices and key not in KEPT}
     if not chosen:
         return composed
-    rest = [text for text, key in zip(overrides, keys, strict=True) if _group(key) not in chosen]
     user = os.environ.get("STFW_CONF")
-    preset = _choices_of(root, tuple(rest), user)
+    preset = _choices_of(root, tuple(_chosen_elsewhere(overrides, keys, chosen)), user)
     changed = {group for group in chosen if preset.get(group) != composed.choices[group]}
     if changed:
         kept = [
@@ -120,6 +119,16 @@ def _plain(root: str, overrides: tuple[str, ...], user: str | None) -> DictConfi
 def _choices_of(root: str, overrides: tuple[str, ...], user: str | None) -> dict[str, str]:
     """What is chosen in every group; ``user`` is the folder that is searched first."""
     return compose_root(root, overrides).choices
+
+
+def _chosen_elsewhere(overrides: Sequence[str], keys: Sequence[str], chosen: set[str]) -> list[str]:
+    """The overrides that choose in other groups: values choose nothing."""
+    known = groups()
+    return [
+        text
+        for text, key in zip(overrides, keys, strict=True)
+        if key.lstrip("+~").split("@", 1)[0] in known and _group(key) not in chosen
+    ]
 
 
 def _group(key: str) -> str:

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from stfw.assemble import (
     LATER_KEYS,
-    Build,
     assemble_batch_transform,
     assemble_network,
     assemble_streams,
     check,
 )
+from stfw.build import Build
 from stfw.config import compose
 from stfw.data.dataset import collate
 from stfw.data.sample import Loading, load_sample

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from omegaconf import DictConfig
 
+from stfw.build import Make
 from stfw.check import class_fact
-
-if TYPE_CHECKING:
-    from stfw.assemble import Make
 
 
 def assemble_network(cfg: DictConfig, make: Make, num_classes: int) -> Any:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pytest
 from omegaconf import OmegaConf
 
-from stfw.assemble import Build, check
+from stfw.assemble import check
+from stfw.build import Build
 from stfw.check import Check, fits, resolve_target
 from stfw.config import compose
 from stfw.types import UserError

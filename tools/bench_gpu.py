@@ -29,7 +29,8 @@ from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from stfw.assemble import Build, assemble_network, prepare_network
+from stfw.assemble import assemble_network, prepare_network
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.complexity import gmacs
 

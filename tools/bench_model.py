@@ -157,7 +157,8 @@ ROWS: dict[str, Row] = {
 
 def ours(preset: str) -> Any:
     """The preset's composed network."""
-    from stfw.assemble import Build, assemble_network
+    from stfw.assemble import assemble_network
+    from stfw.build import Build
     from stfw.config import compose
 
     return assemble_network(compose("train", [f"model={preset}"]).cfg, Build(), NUM_CLASSES)

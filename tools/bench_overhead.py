@@ -95,7 +95,8 @@ def assembled(folder: str) -> tuple[Any, Any, Any, Any]:
     """Config, data, and two tasks with the same weights."""
     import pytorch_lightning as pl
 
-    from stfw.assemble import Build, assemble_data, assemble_network, assemble_task
+    from stfw.assemble import assemble_data, assemble_network, assemble_task
+    from stfw.build import Build
     from stfw.config import compose
     from stfw.logs import quiet
 
@@ -114,7 +115,8 @@ def paired_steps(num_videos: int, num_steps: int) -> tuple[list[Pair], list[Pair
     """CPU ms and wall ms of every pair of steps on batches of so many videos, and both tasks."""
     import torch
 
-    from stfw.assemble import Build, assemble_trainer
+    from stfw.assemble import assemble_trainer
+    from stfw.build import Build
     from stfw.data.dataset import collate
     from stfw.data.loader import VideoLoader
 

@@ -39,7 +39,8 @@ def data_now(node: str) -> str | None:
     Args:
         node: the config of ``data``, as JSON.
     """
-    from stfw.assemble import LOADER_KEYS, Build
+    from stfw.assemble import LOADER_KEYS
+    from stfw.build import Build
 
     try:
         reader = Build()(OmegaConf.create(json.loads(node)), skip=LOADER_KEYS)

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.commands.origins import normalised
 from stfw.commands.published import fetch, visual_encoder
 from stfw.models.complexity import on_meta

@@ -62,7 +62,8 @@ def measure(trial: Any, num_steps: int, num_traced: int, trace: Path) -> Profile
     """Trains a few steps that leave nothing behind but the trace."""
     import torch
 
-    from stfw.assemble import Build, assemble_trainer
+    from stfw.assemble import assemble_trainer
+    from stfw.build import Build
     from stfw.commands.preflight import share_cores
     from stfw.commands.profile_page import Profile
     from stfw.commands.stages import Stages, loader_parts

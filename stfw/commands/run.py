@@ -12,14 +12,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from stfw.assemble import (
-    Build,
-    assemble_data,
-    assemble_network,
-    assemble_task,
-    check,
-    prepare_network,
-)
+from stfw.assemble import assemble_data, assemble_network, assemble_task, check, prepare_network
+from stfw.build import Build
 from stfw.commands.preflight import (
     check_data,
     check_devices,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.commands.imagenet import imagenet
 from stfw.commands.origins import normalised, remarks
 from stfw.commands.published import fetch, visual_encoder

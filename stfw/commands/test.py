@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from stfw.assemble import Build, assemble_data, assemble_network, assemble_task, check
+from stfw.assemble import assemble_data, assemble_network, assemble_task, check
+from stfw.build import Build
 from stfw.commands.ranks import is_rank_zero
 from stfw.commands.resume import choose_folder
 from stfw.commands.run import check_data, result_line, scores

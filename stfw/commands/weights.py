@@ -170,7 +170,8 @@ def _network(cfg: DictConfig, num_classes: int) -> Any:
     """Encoder and head on the meta device, under the names of a weights file."""
     from torch import nn
 
-    from stfw.assemble import Build, assemble_network
+    from stfw.assemble import assemble_network
+    from stfw.build import Build
     from stfw.models.complexity import on_meta
 
     with on_meta():

@@ -118,7 +118,8 @@ def table(names: Sequence[str], only_references: bool = False) -> list[Row]:
 
 def measure(model: str, overrides: Sequence[str], num_classes: int) -> Size:
     """Builds a preset on the meta device, without memory, and counts."""
-    from stfw.assemble import Build, assemble_network
+    from stfw.assemble import assemble_network
+    from stfw.build import Build
     from stfw.models.complexity import gmacs, num_parameters, on_meta
 
     choices = tuple(word for word in overrides if "." not in word.split("=", 1)[0])
@@ -144,7 +145,8 @@ def _chosen(model: str, choices: tuple[str, ...]) -> DictConfig:
 
 def input_shapes(cfg: DictConfig) -> dict[str, tuple[int, ...]]:
     """Stream -> shape of one view of a ten-second video: 1 1 N C T H W (sound: 1 1 N 1 M L)."""
-    from stfw.assemble import Build, assemble_streams
+    from stfw.assemble import assemble_streams
+    from stfw.build import Build
     from stfw.data.streams.audio import Audio
 
     short_side = cfg.clip.short_side or 256

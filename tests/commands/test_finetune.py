@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from stfw.assemble import Build, assemble_network
+from stfw.assemble import assemble_network
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.depth import part_of, parts
 from stfw.runs import weights_file

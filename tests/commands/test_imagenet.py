@@ -11,7 +11,8 @@ import timm
 import torch
 import torchvision
 
-from stfw.assemble import Build, assemble_network
+from stfw.assemble import assemble_network
+from stfw.build import Build
 from stfw.commands import imagenet as module
 from stfw.commands.start import open_start
 from stfw.config import compose, conf_dir

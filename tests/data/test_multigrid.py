@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from stfw.assemble import Build, assemble_data
+from stfw.assemble import assemble_data
+from stfw.build import Build
 from stfw.config import compose
 from stfw.data.datamodule import VideoDataModule
 from stfw.data.multigrid import Multigrid, Shape

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.depth import part_of, parts
 

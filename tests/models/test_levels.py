@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stfw.assemble import Build, assemble_network, check
+from stfw.assemble import assemble_network, check
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.aggregators.mean import Mean
 from stfw.models.fusions.concat import Concat

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stfw.assemble import Build, assemble_data, assemble_network, check
+from stfw.assemble import assemble_data, assemble_network, check
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.encoders.patch_cnn import PatchCnn
 from stfw.models.recognizer import Recognizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.converters.resnet3d import from_pytorchvideo
 from stfw.models.heads.linear import Linear

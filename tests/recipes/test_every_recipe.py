@@ -17,14 +17,8 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from stfw.assemble import (
-    Build,
-    assemble_data,
-    assemble_network,
-    assemble_task,
-    assemble_trainer,
-    check,
-)
+from stfw.assemble import assemble_data, assemble_network, assemble_task, assemble_trainer, check
+from stfw.build import Build
 from stfw.check import class_fact, needed_weights, resolve_target
 from stfw.config import conf_dir, to_plain
 from stfw.types import Views

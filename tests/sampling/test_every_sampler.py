@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import compose, conf_dir, groups
 from stfw.data.sample import cut
 from stfw.sampling.patches import Patches

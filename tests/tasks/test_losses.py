@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from stfw.assemble import Build, assemble_task
+from stfw.assemble import assemble_task
+from stfw.build import Build
 from stfw.config import compose
 from stfw.tasks.losses import (
     BinaryCrossEntropy,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import compose, conf_dir, groups
 from stfw.models.aggregators.mean import Mean
 from stfw.models.encoders.stconv import StConv

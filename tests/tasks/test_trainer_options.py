@@ -10,7 +10,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from stfw.assemble import Build, assemble_network, prepare_network
+from stfw.assemble import assemble_network, prepare_network
+from stfw.build import Build
 from stfw.callbacks.averaging import Ema
 from stfw.callbacks.checkpoint import Last
 from stfw.config import compose

@@ -44,7 +44,8 @@ def open_reader(overrides: Sequence[str]) -> tuple[Any, Any]:
     Raises:
         UserError: a mistake in the overrides, or data that are not there.
     """
-    from stfw.assemble import LOADER_KEYS, Build, check
+    from stfw.assemble import LOADER_KEYS, check
+    from stfw.build import Build
     from stfw.config import compose
 
     cfg = compose("train", list(overrides)).cfg

@@ -33,7 +33,8 @@ def main(words: Sequence[str]) -> None:
     out = Path(arguments.out).expanduser().absolute()
     if not out.parent.is_dir():
         raise UserError(f"--out {arguments.out}: there is no folder {out.parent}")
-    from stfw.assemble import Build, assemble_data, check
+    from stfw.assemble import assemble_data, check
+    from stfw.build import Build
     from stfw.config import compose
     from stfw.reports.sheet import sheet_page
 

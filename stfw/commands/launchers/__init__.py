@@ -39,7 +39,7 @@ def make_launcher(cfg: DictConfig) -> Launcher:
     Raises:
         UserError: a key or value that it does not have.
     """
-    from stfw.assemble import Build
+    from stfw.build import Build
     from stfw.check import Check
 
     dry = Check()

@@ -8,16 +8,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from stfw.commands.sweep.space import Parameter
+from stfw.commands.sweep.spec import Sweep
 from stfw.runs.study import require_optuna
 from stfw.types import UserError
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from stfw.commands.sweep.spec import Sweep
-
-METHODS = ("tpe", "random", "grid", "cmaes", "nsga2")
-SINGLE = ("cmaes",)  # these know one objective alone
 NUMBERS = ("cmaes",)  # these search numbers alone; other values, and conditions, stay random
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stfw.commands.sweep.samplers import METHODS, SINGLE
 from stfw.commands.sweep.space import Parameter, Value, grid, kept, read_space
 from stfw.commands.sweep.words import split_words
 from stfw.config import compose, compose_root, groups, to_plain
@@ -16,6 +15,8 @@ from stfw.runs.study import StudyFolder
 from stfw.types import UserError, nearest
 
 DIRECTIONS = ("maximize", "minimize")
+METHODS = ("tpe", "random", "grid", "cmaes", "nsga2")
+SINGLE = ("cmaes",)  # these know one objective alone
 PRUNERS = ("none", "median", "hyperband")
 PER_EPOCH = ("val/", "train/")
 

@@ -8,14 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from stfw.assemble import (
-    Build,
-    assemble_data,
-    assemble_network,
-    assemble_task,
-    check,
-    prepare_network,
-)
+from stfw.assemble import assemble_data, assemble_network, assemble_task, check, prepare_network
+from stfw.build import Build
 from stfw.commands.preflight import check_data, check_devices, check_labels, share_cores
 from stfw.config import compose
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from stfw.assemble import Build, assemble_data
+from stfw.assemble import assemble_data
+from stfw.build import Build
 from stfw.commands.data import main
 from stfw.commands.data._looks import looks
 from stfw.config import compose

@@ -12,9 +12,9 @@ import pytest
 
 from stfw.commands.sweep.rehearse import check_first
 from stfw.commands.sweep.report import parse
-from stfw.commands.sweep.samplers import METHODS, make_sampler
+from stfw.commands.sweep.samplers import make_sampler
 from stfw.commands.sweep.space import grid, override, read_space, suggest, text_of
-from stfw.commands.sweep.spec import read_sweep
+from stfw.commands.sweep.spec import METHODS, read_sweep
 from stfw.commands.sweep.words import OWN, read_edit
 from stfw.config import compose, conf_dir, groups
 from stfw.runs.study import require_optuna

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import compose, conf_dir, groups
 
 # more ways of some, each an option and overrides

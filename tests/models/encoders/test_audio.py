@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import conf_dir, groups
 from stfw.models.encoders.audio_conv1d import AudioConv1d
 from stfw.types import UserError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import compose
 from stfw.models.encoders.resnet3d import Bottleneck, ResNet3D
 

@@ -10,7 +10,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from stfw.assemble import Build, assemble_network
+from stfw.assemble import assemble_network
+from stfw.build import Build
 from stfw.config import compose, conf_dir, groups
 
 WAYS = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from stfw.assemble import Build
+from stfw.build import Build
 from stfw.config import conf_dir, groups
 from stfw.models.aggregators.mean import Mean
 from stfw.models.heads.dense import Dense
