@@ -79,7 +79,8 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
     """
     composed = compose_root(root, overrides)
     keys = [text.split("=", 1)[0] for text in overrides]
-    chosen = {key for key in keys if key in composed.choices and key not in KEPT}
+    # what stands within another group's option, as in fusion@fusion.first, no preset chooses
+    chosen = {key for key in keys if key in composed.choices and key not in KEPT and "@" not in key}
     if not chosen:
         return composed
     user = os.environ.get("STFW_CONF")
@@ -127,13 +128,13 @@ def _chosen_elsewhere(overrides: Sequence[str], keys: Sequence[str], chosen: set
     return [
         text
         for text, key in zip(overrides, keys, strict=True)
-        if key.lstrip("+~").split("@", 1)[0] in known and _group(key) not in chosen
+        if "." not in key.split("@", 1)[0] and _group(key) in known and _group(key) not in chosen
     ]
 
 
 def _group(key: str) -> str:
-    """``encoder`` of ``encoder``, ``encoder.depth`` and ``+encoder.new``."""
-    return key.lstrip("+~").split(".", 1)[0]
+    """``fusion`` of ``fusion``, ``fusion.streams``, ``fusion@fusion.first`` and ``+fusion.new``."""
+    return re.split("[.@]", key.lstrip("+~"), maxsplit=1)[0]
 
 
 def compose_root(root: str, overrides: Sequence[str]) -> Composed:
@@ -232,6 +233,9 @@ def _explain(message: str, root: str, overrides: Sequence[str]) -> str:
 
 def _explain_key(key: str, root: str, overrides: Sequence[str]) -> str:
     """Says which part of a dotted key does not exist and what was probably meant."""
+    if "@" in key:
+        group, _, place = key.partition("@")
+        return f"{key}: at {place} nothing of conf/{group} is chosen that could be replaced"
     whole = {re.split("=", text)[0].lstrip("+~") for text in overrides}
     choices_only = [t for t in overrides if "." not in re.split("=", t)[0] and not _is(t, key)]
     try:

@@ -12,6 +12,8 @@ from stfw.assemble import assemble_data, assemble_network, check
 from stfw.build import Build
 from stfw.config import compose
 from stfw.models.encoders.patch_cnn import PatchCnn
+from stfw.models.fusions.gated import Gated
+from stfw.models.fusions.sum import Sum
 from stfw.models.recognizer import Recognizer
 from stfw.types import UserError
 
@@ -144,6 +146,20 @@ def test_streams_join_in_stages_and_have_their_own_aggregators_from_the_command_
     assert [type(one).__name__ for one in network.aggregators.values()] == ["Lstm", "Lstm", "Gru"]
     assert list(network.fusion.first.inner["rgb+flow"].project) == ["rgb", "flow"]
     assert list(network.fusion.first.outer.project) == ["rgb+flow", "audio"]
+
+
+def test_the_stages_of_a_hierarchical_fusion_are_chosen_from_the_command_line() -> None:
+    words = ["fusion@fusion.first=sum", "fusion.first.hidden_size=64", "fusion@fusion.second=gated"]
+    with torch.device("meta"):
+        network = network_of("three_stream", "fusion=hierarchical", *words)
+    assert isinstance(network.fusion.first, Sum)
+    assert network.fusion.first.num_features == 64
+    assert isinstance(network.fusion.second, Gated)
+    assert list(network.fusion.second.project) == ["joined", "audio"]
+    with pytest.raises(UserError, match="fusion=sun: no such option; did you mean 'sum'"):
+        network_of("three_stream", "fusion=hierarchical", "fusion@fusion.first=sun")
+    with pytest.raises(UserError, match=r"^fusion@fusion\.first: at fusion\.first nothing of"):
+        network_of("three_stream", "fusion@fusion.first=sum")
 
 
 def test_an_unknown_stream_in_an_inner_list_is_told() -> None:

@@ -42,9 +42,14 @@ def base() -> DictConfig:
     return cfg
 
 
+@functools.cache
+def fusion(name: str) -> DictConfig:
+    return compose("train", [f"fusion={name}"]).cfg.fusion
+
+
 def config(way: tuple[str, ...], *streams: str) -> DictConfig:
     cfg = copy.deepcopy(base())
-    cfg.fusion = OmegaConf.load(conf_dir() / "fusion" / f"{way[0]}.yaml")
+    cfg.fusion = copy.deepcopy(fusion(way[0]))
     cfg.fusion.merge_with(OmegaConf.from_dotlist(list(way[1:])))
     cfg.streams = {name: cfg.streams[name] for name in streams}
     return cfg
