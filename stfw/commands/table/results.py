@@ -207,11 +207,10 @@ def _claims(table: Table, cells: Sequence[Cell]) -> list[list[str]]:
 
 def _notes(table: Table, cells: Sequence[Cell]) -> list[str]:
     notes = []
-    keys = " x ".join(f"{len(values)} {key}" for key, values in table.repeats.items())
-    notes.append(
-        f"{table.metric}; mean ± standard deviation over {keys} (of means over the others, "
-        "where there are several keys)"
-    )
+    over = [f"{key} ({len(values)})" for key, values in table.repeats.items() if len(values) > 1]
+    means = f", of means over {' x '.join(over[1:])}" if over[1:] else ""
+    spread = f"; mean ± standard deviation over {over[0]}{means}" if over else ""
+    notes.append(f"{table.metric}{spread}")
     if stale := told_stale(cells):
         notes.append(stale)
     machines = {

@@ -118,6 +118,7 @@ def test_a_table_killed_in_the_middle_goes_on_and_ends_complete(pair: Path, stfw
     whole = (pair / "tables" / "pair" / "table.md").read_text()
     assert "| warmth |  | not run: needs a second sun |  |" in whole
     assert "| a is no larger |  | confirmed |" in whole
+    assert "\n- test/top1; mean ± standard deviation over seed (2)\n" in whole
 
     status, told, _ = stfw(*words)
     assert status == 0
