@@ -94,7 +94,10 @@ def check_resume(cfg: DictConfig, checkpoint: Path) -> None:
     stored = checkpoint_io.load(checkpoint).get("stfw")
     if stored is None:
         raise UserError(f"{checkpoint}: not a checkpoint of stfw; start from it: init_from=...")
-    before, after = flatten(redact(stored["config"])), flatten(redact(to_plain(cfg)))
+    before, after = (
+        flatten(redact(fingerprint.without_later(plain)))
+        for plain in (stored["config"], to_plain(cfg))
+    )
     wrong = [
         f"{key} was {before.get(key)!r} and is {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())

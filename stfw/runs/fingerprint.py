@@ -17,6 +17,15 @@ PLACE_KEYS = ("output_dir", "runs_dir", "resume", "name")
 # keys that came later: at these values a run computes what one without them did
 LATER_KEYS = {"channels_last": False}
 
+# and of parts: what a node has, and the settings that came later to such a one
+LATER_SETTINGS: tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...] = (
+    ({"_target_": "stfw.models.aggregators.lstm.Lstm"}, {"with_mean": False}),
+    ({"_target_": "stfw.models.aggregators.gru.Gru"}, {"with_mean": False}),
+    ({"_target_": "stfw.models.encoders.c3d.C3D"}, {"last_pool": "padded"}),
+    # within a hierarchical fusion
+    ({"_target_": "stfw.models.fusions.gated.Gated", "_partial_": True}, {"per_feature": False}),
+)
+
 # parts of the package that start runs and tell of them
 TELL_ONLY = (
     "commands",
@@ -47,14 +56,38 @@ def of_config(plain: Mapping[str, Any]) -> str:
     """Digest of a resolved config, without what only says where things lie, or only watches."""
     kept = {
         key: value
-        for key, value in plain.items()
+        for key, value in without_later(plain).items()
         if key not in (*PLACE_KEYS, "callbacks", "logger")
-        and not (key in LATER_KEYS and LATER_KEYS[key] == value)
     }
     if acting := _acting(plain.get("callbacks") or {}):
         folder = str(plain.get("output_dir"))  # known once the run has begun
         kept["callbacks"] = json.dumps(acting, sort_keys=True, default=str).replace(folder, "")
     return _digest(json.dumps(kept, sort_keys=True, default=str))
+
+
+def without_later(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config as an older version had it: less what came later and changes nothing."""
+    return {
+        key: _without_later_settings(value)
+        for key, value in plain.items()
+        if key not in LATER_KEYS or LATER_KEYS[key] != value
+    }
+
+
+def _without_later_settings(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_later_settings(part) for part in node]
+    if not isinstance(node, Mapping):
+        return node
+    later: dict[str, Any] = {}
+    for marks, settings in LATER_SETTINGS:
+        if all(node.get(key) == value for key, value in marks.items()):
+            later |= settings
+    return {
+        key: _without_later_settings(value)
+        for key, value in node.items()
+        if key not in later or later[key] != value
+    }
 
 
 def _acting(callbacks: Mapping[str, Any]) -> dict[str, Any]:
