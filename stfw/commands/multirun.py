@@ -44,6 +44,13 @@ class Planned:
     done: Finished | None = None
     stale: tuple[str, ...] = ()
 
+    @property
+    def finished(self) -> str:
+        """Where it was done, and what has changed since."""
+        assert self.done is not None
+        stale = f"  (of other {' and '.join(self.stale)})" if self.stale else ""
+        return f"{self.done.path}{stale}"
+
 
 def main(words: Sequence[str]) -> None:
     several = bool({"-m", "--multirun"} & set(words))
@@ -72,7 +79,7 @@ def main(words: Sequence[str]) -> None:
         if planned[0].done is None:
             train_with_ray(planned[0].composed, launcher)
         else:
-            print(f"finished before: {planned[0].done.path}")
+            print(f"finished before: {planned[0].finished}")
         return
     run(planned, launcher, settings.jobs, overrides)
 
@@ -147,8 +154,7 @@ def run(
     missing = [p.job for p in planned if p.done is None]
     for p in planned:
         if p.done is not None:
-            stale = f"  (of other {' and '.join(p.stale)})" if p.stale else ""
-            print(f"finished before: {p.job}  {p.done.path}{stale}")
+            print(f"finished before: {p.job}  {p.finished}")
     print(f"{len(planned)} runs, {len(missing)} to run", flush=True)
     if not missing:
         return

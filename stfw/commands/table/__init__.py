@@ -139,10 +139,10 @@ def tell(
     settings: dict[str, Any],
 ) -> None:
     """Prints what is done and what is to run, and for how long."""
-    jobs = settings["jobs"] or 1
+    jobs = max(1, min(settings["jobs"] or 1, len(missing)))
     hours = estimate_hours(cells, missing, table.hours)
     time = "time unknown until one is done" if hours is None else f"about {hours / jobs:.2f} h"
-    at_a_time = "" if settings["jobs"] is None else f", {jobs} at a time"
+    at_a_time = "" if settings["jobs"] is None else f", {settings['jobs']} at a time"
     print(f"{table.title}: {len(cells)} runs, {len(missing)} to run ({time}{at_a_time})")
     if stale := told_stale(cells):
         done = "run again" if settings["stale"] == "rerun" else "kept; stale=rerun runs them again"

@@ -148,10 +148,10 @@ def read_table(name: str, given: Mapping[str, Any]) -> Table:
         run=tuple(given.get("run") or ()),
         repeats=dict(given.get("repeats") or {"seed": [0]}),
         columns=dict(given.get("columns") or {"value": []}),
-        tolerance=float(given.get("tolerance") or 0.01),
+        tolerance=_positive(given, "tolerance", where) or 0.01,
         source=str(given.get("source") or ""),
         protocol=str(given.get("protocol") or ""),
-        hours=None if given.get("hours") is None else float(given["hours"]),
+        hours=_positive(given, "hours", where),
         rows=rows,
         claims=claims,
     )
@@ -168,6 +168,11 @@ def _check_names(table: Table, where: str) -> None:
                     f"{nearest(part, table.rows)}"
                 )
         _check_own(table, name, where)
+        if not isinstance(row.published, Mapping):
+            raise UserError(
+                f"{where}: rows.{name}.published={row.published} must name the column: "
+                f"{{{next(iter(table.columns))}: {row.published}}}"
+            )
         for column in row.published:
             if column not in table.columns:
                 raise UserError(
@@ -212,6 +217,15 @@ def _check_repeats(repeats: Mapping[str, Any], where: str) -> None:
     for key, values in repeats.items():
         if not isinstance(values, Sequence) or isinstance(values, str) or not values:
             raise UserError(f"{where}: repeats.{key} must list at least one value")
+
+
+def _positive(given: Mapping[str, Any], key: str, where: str) -> float | None:
+    value = given.get(key)
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float) or value <= 0
+    ):
+        raise UserError(f"{where}.{key}={value}: it must be a number above 0")
+    return value
 
 
 def _make(kind: type[T], values: Any, where: str) -> T:

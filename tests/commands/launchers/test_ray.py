@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from stfw.commands.launchers import read_launch
+from stfw.types import UserError
 from tests.commands.launchers.quick import run_quick
 
 pytest.importorskip("ray")
@@ -37,3 +39,13 @@ def test_ray_is_not_asked_for_what_it_never_has(
     status, _, error = stfw("train", "launcher=ray", "trainer=ddp", *words)
     assert status == 2
     assert what in error
+
+
+def test_shares_of_a_gpu_fit_as_often_as_they_do() -> None:
+    ray = read_launch(["launcher=ray"])[2]
+    nodes = [{"Alive": True, "Resources": {"CPU": 16.0, "GPU": 1.0}}]
+    wanted = {"num_cpus": 1, "num_gpus": 0.2}
+    one = SimpleNamespace(nodes=lambda: nodes, shutdown=lambda: None)
+    ray.check_place(one, wanted, 5, "five")
+    with pytest.raises(UserError, match=r"six: Ray has no place for 6 CPUs and 1\.2 GPUs"):
+        ray.check_place(one, wanted, 6, "six")

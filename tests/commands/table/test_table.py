@@ -219,6 +219,12 @@ def test_mistakes_are_told(pair: Path, stfw: Call, words: list[str], message: st
         ({"rows": {"a": {"rum": []}}}, "did you mean 'run'"),
         ({"rows": {"a": {}, "b": {"fuse": ["c"]}}}, "names 'c'"),
         ({"rows": {"a": {"published": {"top1": 1.0}}}}, "the column 'top1'"),
+        (
+            {"rows": {"a": {"published": 0.5}}},
+            r"published=0\.5 must name the column: {value: 0\.5}",
+        ),
+        ({"rows": {"a": {}}, "hours": "soon"}, "hours=soon: it must be a number above 0"),
+        ({"rows": {"a": {}}, "tolerance": -1}, "tolerance=-1: it must be a number above 0"),
         ({"rows": {"a": {}}, "claims": [{"text": "x", "better": "z", "than": ["a"]}]}, "'z'"),
         ({"rows": {"a": {}}, "repeats": {"seed": []}}, "repeats.seed"),
         ({"rows": {"a": {"repeats": {"sed": [0]}}}}, "must have the keys seed"),
