@@ -19,6 +19,7 @@ from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -79,7 +80,7 @@ def compose(root: str, overrides: Sequence[str]) -> Composed:
     """
     composed = compose_root(root, overrides)
     keys = [text.split("=", 1)[0] for text in overrides]
-    # what stands within another group's option, as in fusion@fusion.first, no preset chooses
+    # what stands within another group's option, as fusion@fusion.first, no shipped preset chooses
     chosen = {key for key in keys if key in composed.choices and key not in KEPT and "@" not in key}
     if not chosen:
         return composed
@@ -133,8 +134,8 @@ def _chosen_elsewhere(overrides: Sequence[str], keys: Sequence[str], chosen: set
 
 
 def _group(key: str) -> str:
-    """``fusion`` of ``fusion``, ``fusion.streams``, ``fusion@fusion.first`` and ``+fusion.new``."""
-    return re.split("[.@]", key.lstrip("+~"), maxsplit=1)[0]
+    """``fusion`` of ``fusion``, ``fusion.streams``, ``+fusion.new`` and ``gated@fusion.first``."""
+    return key.lstrip("+~").rpartition("@")[2].split(".", 1)[0]
 
 
 def compose_root(root: str, overrides: Sequence[str]) -> Composed:
@@ -160,6 +161,8 @@ def compose_root(root: str, overrides: Sequence[str]) -> Composed:
                 ) from error
             except (HydraException, OmegaConfBaseException) as error:
                 raise UserError(_explain(str(error), root, overrides)) from error
+            except ValueError as error:  # Hydra's, of a group's option that is no text
+                raise UserError(_explain_option(str(error), overrides)) from error
     finally:
         GlobalHydra.instance().clear()
     return Composed(cfg, choices, list(overrides))
@@ -235,7 +238,10 @@ def _explain_key(key: str, root: str, overrides: Sequence[str]) -> str:
     """Says which part of a dotted key does not exist and what was probably meant."""
     if "@" in key:
         group, _, place = key.partition("@")
-        return f"{key}: at {place} nothing of conf/{group} is chosen that could be replaced"
+        return (
+            f"{key}: at {place} nothing of conf/{group} is chosen that could be replaced (it is "
+            f"added with +{key}=...)"
+        )
     whole = {re.split("=", text)[0].lstrip("+~") for text in overrides}
     choices_only = [t for t in overrides if "." not in re.split("=", t)[0] and not _is(t, key)]
     try:
@@ -255,6 +261,16 @@ def _explain_key(key: str, root: str, overrides: Sequence[str]) -> str:
             return f"{where}: no such key{hint} (a new key is added with +{key}=...)"
         node = OmegaConf.select(node, part, throw_on_missing=False)
     return f"{key}: cannot be set"
+
+
+def _explain_option(message: str, overrides: Sequence[str]) -> str:
+    """Which group was given something else than an option's name, as in ``encoder=null``."""
+    known = groups()
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        options = known.get(override.key_or_group)
+        if options and not isinstance(override.value(), str | list):
+            return f"{override.input_line}: name an option (there are: {', '.join(options)})"
+    return _first_line(message)
 
 
 def _is(override: str, key: str) -> bool:

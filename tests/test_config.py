@@ -60,6 +60,8 @@ def test_steps_can_be_removed_by_name() -> None:
         ("data.root=a b,(", "quotes within quotes"),
         ("model", "it must be key=value"),
         ("zzz/yyy=1", "zzz"),
+        ("fusion=null", "fusion=null: name an option (there are: bilinear, concat,"),
+        ("fusion@fusion.first=sum", "it is added with +fusion@fusion.first="),
     ],
 )
 def test_mistakes_take_one_sentence(override: str, message: str) -> None:
@@ -95,3 +97,19 @@ def test_every_shipped_file_begins_by_saying_what_it_is() -> None:
         if not path.stem.startswith("_"):
             lines = path.read_text().splitlines()
             assert any(line.startswith("# ") and "@package" not in line for line in lines[:2]), path
+
+
+def test_a_slot_and_what_a_stream_has_for_itself_are_chosen_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - /aggregator@streams.rgb.aggregator: lstm\n"
+        "  - override /aggregator: lstm\naggregator: {hidden_size: 7}\n"
+    )
+    monkeypatch.setenv("STFW_CONF", str(tmp_path))
+    words = ["model=mine", "aggregator=gru", "aggregator@streams.rgb.aggregator=max"]
+    cfg = compose("train", words).cfg
+    assert cfg.aggregator._target_.endswith("Gru")
+    assert cfg.aggregator.hidden_size != 7
+    assert cfg.streams.rgb.aggregator._target_.endswith("Max")

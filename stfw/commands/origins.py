@@ -81,14 +81,15 @@ def remarks(cfg: DictConfig, about: Mapping[str, Any]) -> list[str]:
         room, own = encoder_of(cfg, str(name))
         if settings.keys() <= own.keys() and (differing := unlike(settings, own)):
             told[f"they were made with {overrides(room, differing)}"] = None
-    given = about.get("input", {})
-    return [*told, *normalised(cfg, {k: given[k] for k in (*COLOUR, *MOTION) if k in given})]
+    return [*told, *normalised(cfg, about.get("input", {}))]
 
 
 def normalised(cfg: DictConfig, theirs: Mapping[str, Any]) -> list[str]:
     """A remark where weights saw otherwise normalised pixels than a run gives them."""
+    used = {key for stream in cfg.streams for key in _keys_of(cfg, str(stream))}
+    seen = {key: value for key, value in theirs.items() if key in used}
     own = normalize(cfg)
-    if not own or not (differing := unlike(theirs, own)):
+    if not own or not (differing := unlike(seen, own)):
         return []
     return [f"they were trained with {overrides(NORMALIZE, differing)}"]
 

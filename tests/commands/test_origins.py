@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from stfw.commands.origins import normalised, pixels, remarks, settle
 from stfw.commands.weights import _network, _only_encoder
 from stfw.config import compose
 from stfw.models.convert import Converted, convert, sources
+from stfw.models.converters import c3d
 from stfw.models.origin import GRAY, IMAGENET, KINETICS, MMACTION, Network, Pixels
 from stfw.types import UserError
 
@@ -202,8 +204,24 @@ def test_a_run_that_starts_otherwise_is_told() -> None:
     cfg = compose("train", ["model=slowfast_r50", STRIDED]).cfg
     assert remarks(cfg, {"settings": about["settings"]}) == []
     assert remarks(cfg, {}) == []
+    flow = compose("train", ["model=slowfast_r50", STRIDED, "streams=flow"]).cfg
+    assert remarks(flow, about) == []  # which has no colours
     cfg.transform.batch.normalize = None
     assert normalised(cfg, about["input"]) == []
+
+
+def test_a_normalisation_that_is_given_as_it_was_told_is_told_no_more() -> None:
+    mean = [0.48145466, 0.4578275, 0.40821073]
+    (told,) = normalised(compose("train", []).cfg, {"mean": mean})
+    (word,) = shlex.split(told.removeprefix("they were trained with "))
+    assert normalised(compose("train", [word]).cfg, {"mean": mean}) == []
+
+
+def test_c3d_s_last_pool_is_of_the_weights() -> None:
+    cfg = compose("train", ["model=c3d", "encoder.last_pool=ceil"]).cfg
+    for source in (c3d.from_mmaction, c3d.from_sports1m):
+        with pytest.raises(UserError, match=r"add after --: encoder\.last_pool=padded"):
+            settle(cfg, "rgb", source.networks({}), [])
 
 
 @pytest.mark.parametrize(

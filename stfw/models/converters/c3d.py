@@ -15,7 +15,7 @@ _PLACES = {"1a": 0, "2a": 3, "3a": 6, "3b": 8, "4a": 11, "4b": 13, "5a": 16, "5b
 _PIXELS = Pixels((0.4078, 0.4588, 0.5020), (0.003922, 0.003922, 0.003922))
 
 
-@of(Network("MMAction2's C3D", _PIXELS))
+@of(Network("MMAction2's C3D", _PIXELS, {"last_pool": "padded"}))
 def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """MMAction2's C3D."""
     rules: list[Rule] = [
@@ -34,6 +34,7 @@ def from_mmaction(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Network(
         "C3D of Sports-1M",
         None,
+        {"last_pool": "padded"},
         note="its authors subtract a mean clip from values of 0..255, not a mean per colour",
     )
 )

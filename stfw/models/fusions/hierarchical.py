@@ -27,8 +27,8 @@ class Hierarchical(nn.Module):
         streams: what is joined first: names and lists of them; None: all but the last one.
 
     Raises:
-        UserError: the run has no such stream, one stands there twice, or a part joins anything but
-            features.
+        UserError: no fusion is chosen; ``streams`` holds no names, or one that the run has not, or
+            one twice; a part joins anything but features.
     """
 
     level = "feature"
@@ -41,12 +41,21 @@ class Hierarchical(nn.Module):
         streams: Sequence[Any] | None = None,
     ) -> None:
         super().__init__()
+        for which, part in (("first", first), ("second", second)):
+            if not callable(part):
+                raise UserError(
+                    f"fusion.{which}: no fusion is chosen; fusion@fusion.{which}=concat"
+                )
         names = list(in_features)
-        tree = list(streams) if streams else names[:-1] or names
+        tree = list(streams) if streams is not None else names[:-1] or names
         self.streams = list(_leaves(tree))
         if not all(_lists(tree)):
             raise UserError("fusion.streams: a list in it is empty; name the streams that it joins")
         for name in self.streams:
+            if not isinstance(name, str):
+                raise UserError(
+                    f"fusion.streams: {name!r} is neither a stream's name nor a list of such"
+                )
             if name not in in_features:
                 raise UserError(
                     f"fusion.streams: the run has no stream '{name}'{nearest(name, names)} "

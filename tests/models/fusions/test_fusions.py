@@ -192,6 +192,13 @@ def test_hierarchical_refuses_what_it_cannot_join() -> None:
         Hierarchical({"a": 2, "b": 2}, Concat, Concat, streams=[[], "a"])
     with pytest.raises(UserError, match="no stream 'fow'; did you mean 'flow'"):
         Hierarchical({"rgb": 2, "flow": 2}, Concat, Concat, streams=["fow"])
+    for what in (1, None):
+        with pytest.raises(UserError, match=rf"fusion\.streams: {what} is neither a stream's name"):
+            Hierarchical({"a": 2, "b": 2}, Concat, Concat, streams=[what, "a"])
+    with pytest.raises(UserError, match=r"fusion\.streams: a list in it is empty"):
+        Hierarchical({"a": 2, "b": 2}, Concat, Concat, streams=[])
+    with pytest.raises(UserError, match=r"fusion\.first: no fusion is chosen"):
+        Hierarchical({"a": 2, "b": 2}, {}, Concat)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"fusion\.second: LateMean joins logits"):
         Hierarchical({"rgb": 2, "flow": 2}, Concat, LateMean)
 
