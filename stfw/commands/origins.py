@@ -96,8 +96,9 @@ def normalised(cfg: DictConfig, theirs: Mapping[str, Any]) -> list[str]:
 
 def normalize(cfg: DictConfig) -> dict[str, Any]:
     """The settings of the step that normalises; empty: there is none."""
-    batch = OmegaConf.to_container(cfg.transform.batch, resolve=True)
-    return (batch.get("normalize") if isinstance(batch, dict) else None) or {}
+    normalize = OmegaConf.select(cfg, NORMALIZE)
+    plain = None if normalize is None else OmegaConf.to_container(normalize, resolve=True)
+    return plain if isinstance(plain, dict) else {}  # type: ignore[return-value]
 
 
 def encoder_of(cfg: DictConfig, stream: str) -> tuple[str, dict[str, Any]]:

@@ -65,6 +65,7 @@ def test_every_shipped_launcher_fits_its_code(name: str) -> None:
         (["launcher=ray", "hydra/launcher=basic"], "do not go together"),
         (["-m", "seed=1,2", "modell=c3d"], "did you mean 'model'"),
         (["launcher=ray", "trainer.devices=auto"], "give a number"),
+        (["launcher=ray", "launcher.cpus=0"], "launcher.cpus=0: a process needs at least 1"),
     ],
 )
 def test_mistakes_are_told(stfw: Call, words: list[str], message: str) -> None:

@@ -208,6 +208,8 @@ def test_a_run_that_starts_otherwise_is_told() -> None:
     assert remarks(flow, about) == []  # which has no colours
     cfg.transform.batch.normalize = None
     assert normalised(cfg, about["input"]) == []
+    cfg.transform.batch = None
+    assert normalised(cfg, about["input"]) == []
 
 
 def test_a_normalisation_that_is_given_as_it_was_told_is_told_no_more() -> None:

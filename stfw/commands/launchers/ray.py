@@ -20,6 +20,9 @@ class Ray:
             that ends with this process.
         cpus: cores per process.
         gpus: GPUs per process; None: one where the trainer wants GPUs.
+
+    Raises:
+        UserError: a process without a core, or with less than no GPU.
     """
 
     library = ("ray", "ray")
@@ -27,6 +30,10 @@ class Ray:
     def __init__(
         self, address: str | None = None, cpus: int = 1, gpus: float | None = None
     ) -> None:
+        if cpus < 1:
+            raise UserError(f"launcher.cpus={cpus}: a process needs at least 1")
+        if gpus is not None and gpus < 0:
+            raise UserError(f"launcher.gpus={gpus}: it must be 0 or more")
         self.address, self.cpus, self.gpus = address, cpus, gpus
 
     def run(
