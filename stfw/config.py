@@ -134,7 +134,7 @@ def _chosen_elsewhere(overrides: Sequence[str], keys: Sequence[str], chosen: set
 
 
 def _group(key: str) -> str:
-    """``fusion`` of ``fusion``, ``fusion.streams``, ``+fusion.new`` and ``gated@fusion.first``."""
+    """``fusion`` of ``fusion``, ``fusion.streams``, ``+fusion.new`` and ``fusion@fusion.first``."""
     return key.lstrip("+~").rpartition("@")[2].split(".", 1)[0]
 
 
